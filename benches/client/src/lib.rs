@@ -1,0 +1,1 @@
+//! The load client behind `fanfare bench`.

@@ -1,0 +1,2 @@
+//! Fanfare, the broker.
+#![forbid(unsafe_code)]
