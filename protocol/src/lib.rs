@@ -1,5 +1,24 @@
-//! The NATS client protocol as pure functions over byte slices.
+//! The NATS client protocol as pure functions over byte slices: bytes in, values out, and back.
+//!
+//! Absent: sockets, clocks, threads, locks, randomness and every other way to reach the machine
+//! (a check in the tests holds the crate to that), and what an operation causes, which is the
+//! broker's business. Nothing that a peer sends may panic here.
+//!
+//! A broker reads clients with [`decode::next`], judges subjects with [`subject`], reads
+//! [`connect::ConnectOptions`], and writes with [`encode`] and [`info::ServerInfo`]. A client
+//! reads a server with [`server_op::next`] and writes with [`client_encode`].
 #![forbid(unsafe_code)]
+
+pub mod client_encode;
+pub mod connect;
+pub mod decimal;
+pub mod decode;
+pub mod encode;
 pub mod error;
+pub mod grammar;
+pub mod header;
+pub mod info;
 pub mod limits;
 pub mod op;
+pub mod server_op;
+pub mod subject;

@@ -15,6 +15,9 @@ pub const MAX_SIZE_DIGITS: usize = 9;
 /// Deepest nesting of the JSON that a client may send in `CONNECT`.
 pub const MAX_JSON_DEPTH: usize = 64;
 
+/// Longest line that a client reads from a server, in bytes; an `INFO` with many addresses is long.
+pub const MAX_SERVER_LINE: usize = 1024 * 1024;
+
 /// Bounds that one decoder call holds its input to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
