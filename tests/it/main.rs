@@ -1,0 +1,18 @@
+//! The broker's binary over real sockets: wire transcripts, limits, lifecycle, real clients.
+//!
+//! Absent: sleeps, retries and fixed ports. A test waits for an event (a line of the log, bytes on
+//! a socket, the end of a process) and gives up at one generous deadline. The binary under test is
+//! the one cargo built, or the one that `FANFARE_TEST_SERVER` names: a real nats-server there
+//! checks that these tests ask for what the protocol's reference does.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, and says where"
+)]
+
+mod broker;
+mod log;
+mod transcript;
+mod transcripts;
+mod wire;
