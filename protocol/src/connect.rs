@@ -121,25 +121,25 @@ impl ConnectOptions {
         map: &mut A,
     ) -> Result<(), A::Error> {
         match key {
-            b"verbose" => set(&mut self.verbose, map.next_value::<Option<bool>>()?),
-            b"pedantic" => set(&mut self.pedantic, map.next_value::<Option<bool>>()?),
-            b"echo" => set(&mut self.echo, map.next_value::<Option<bool>>()?),
-            b"tls_required" => set(&mut self.tls_required, map.next_value::<Option<bool>>()?),
-            b"headers" => set(&mut self.headers, map.next_value::<Option<bool>>()?),
-            b"no_responders" => set(&mut self.no_responders, map.next_value::<Option<bool>>()?),
-            b"new_account" => set(&mut self.new_account, map.next_value::<Option<bool>>()?),
-            b"protocol" => set(&mut self.protocol, map.next_value::<Option<i64>>()?),
-            b"user" => set(&mut self.user, text_of(map)?),
-            b"pass" => set(&mut self.pass, text_of(map)?),
-            b"auth_token" => set(&mut self.auth_token, text_of(map)?),
-            b"nkey" => set(&mut self.nkey, text_of(map)?),
-            b"sig" => set(&mut self.sig, text_of(map)?),
-            b"jwt" => set(&mut self.jwt, text_of(map)?),
-            b"name" => set(&mut self.name, text_of(map)?),
-            b"lang" => set(&mut self.lang, text_of(map)?),
-            b"version" => set(&mut self.version, text_of(map)?),
-            b"account" => set(&mut self.account, text_of(map)?),
-            b"proxy_sig" => set(&mut self.proxy_sig, text_of(map)?),
+            b"verbose" => set(&mut self.verbose, map)?,
+            b"pedantic" => set(&mut self.pedantic, map)?,
+            b"echo" => set(&mut self.echo, map)?,
+            b"tls_required" => set(&mut self.tls_required, map)?,
+            b"headers" => set(&mut self.headers, map)?,
+            b"no_responders" => set(&mut self.no_responders, map)?,
+            b"new_account" => set(&mut self.new_account, map)?,
+            b"protocol" => set(&mut self.protocol, map)?,
+            b"user" => set_text(&mut self.user, map)?,
+            b"pass" => set_text(&mut self.pass, map)?,
+            b"auth_token" => set_text(&mut self.auth_token, map)?,
+            b"nkey" => set_text(&mut self.nkey, map)?,
+            b"sig" => set_text(&mut self.sig, map)?,
+            b"jwt" => set_text(&mut self.jwt, map)?,
+            b"name" => set_text(&mut self.name, map)?,
+            b"lang" => set_text(&mut self.lang, map)?,
+            b"version" => set_text(&mut self.version, map)?,
+            b"account" => set_text(&mut self.account, map)?,
+            b"proxy_sig" => set_text(&mut self.proxy_sig, map)?,
             _ => {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -175,20 +175,34 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// Keeps the old value where the JSON says null.
-fn set<T>(option: &mut T, value: Option<T>) {
-    if let Some(value) = value {
+/// Reads a flag or a number; null leaves what was there.
+fn set<'de, T, A>(option: &mut T, map: &mut A) -> Result<(), A::Error>
+where
+    T: Deserialize<'de>,
+    A: MapAccess<'de>,
+{
+    if let Some(value) = map.next_value()? {
         *option = value;
     }
+    Ok(())
 }
 
-/// A text: `None` is null, `Some(None)` is empty.
-fn text_of<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Option<Box<str>>>, A::Error> {
-    let text = map.next_value::<Option<Text<'de>>>()?;
-    Ok(text.map(|Text(bytes)| {
+/// Reads a text; null leaves what was there, an empty text takes it away.
+fn set_text<'de, A>(option: &mut Option<Box<str>>, map: &mut A) -> Result<(), A::Error>
+where
+    A: MapAccess<'de>,
+{
+    if let Some(Text(bytes)) = map.next_value()? {
         let text = String::from_utf8_lossy(&bytes);
-        (!text.is_empty()).then(|| text.into())
-    }))
+        *option = (!text.is_empty()).then(|| text.into());
+    }
+    Ok(())
+}
+
+/// Whether the text is a JSON object, or null, which stands for an empty one.
+pub(crate) fn is_object(json: &[u8]) -> bool {
+    let starts = matches!(json.trim_ascii_start().first(), Some(b'{' | b'n'));
+    starts && check_text(json).is_ok() && serde_json::from_slice::<IgnoredAny>(json).is_ok()
 }
 
 /// What the JSON reader does not check: depth, and control characters in strings, which it lets

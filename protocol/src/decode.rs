@@ -12,6 +12,7 @@ use crate::error::ProtocolError;
 use crate::grammar::{self, ControlLine, Verb, is_blank};
 use crate::limits::DecodeLimits;
 use crate::op::{ClientOp, Publish, PublishLine};
+use crate::scan::{self, Tail};
 
 /// What the bytes amount to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub enum Violation {
     CarriageReturn,
     /// `-ERR` from a client.
     ErrorFromClient,
+    /// `INFO` whose argument is not a JSON object.
+    InfoJson,
 }
 
 impl fmt::Display for Violation {
@@ -61,6 +64,7 @@ impl fmt::Display for Violation {
             Self::HeaderSize => "bad or missing header size",
             Self::CarriageReturn => "carriage return inside an argument",
             Self::ErrorFromClient => "-ERR from a client",
+            Self::InfoJson => "INFO without a JSON object",
         })
     }
 }
@@ -94,6 +98,9 @@ pub fn next<'a>(input: &'a [u8], limits: &DecodeLimits) -> Result<Step<'a>, Deco
     if let Some((line, line_len)) = fast_publish(input, limits) {
         return with_payload(input, line, line_len);
     }
+    if let Some(step) = fast_ping(input) {
+        return Ok(step);
+    }
     next_by_grammar(input, limits)
 }
 
@@ -120,7 +127,7 @@ pub fn next_by_grammar<'a>(
     match grammar::arguments(verb, line.text)? {
         ControlLine::Op(op) => Ok(Step::Op(op, line_len)),
         ControlLine::Publish(publish) => {
-            if usize::try_from(publish.total_len).is_ok_and(|len| len > limits.payload_max) {
+            if byte_count(publish.total_len) > limits.payload_max {
                 return Err(ProtocolError::MaxPayload.into());
             }
             with_payload(input, publish, line_len)
@@ -181,15 +188,15 @@ fn with_payload<'a>(
     line: PublishLine<'a>,
     line_len: usize,
 ) -> Result<Step<'a>, DecodeError> {
-    // INVARIANT: a size has at most nine digits, so it fits 32 bits and its sum cannot overflow.
-    let total_len = line.total_len as usize;
+    let total_len = byte_count(line.total_len);
     let body = input.get(line_len..).unwrap_or_default();
-    match body.get(..total_len + 2) {
+    match body.get(..total_len + CR_LF_LEN) {
         Some(framed) if framed.ends_with(b"\r\n") => {
             let op = ClientOp::Publish(Publish { line, framed });
             Ok(Step::Op(op, line_len + framed.len()))
         }
         Some(_) => Err(ProtocolError::UnknownOperation.into()),
+        // Decided before the last byte arrives.
         None if body.get(total_len).is_some_and(|byte| *byte != b'\r') => {
             Err(ProtocolError::UnknownOperation.into())
         }
@@ -197,8 +204,7 @@ fn with_payload<'a>(
     }
 }
 
-/// The usual spelling of a publish: one blank between arguments, CR LF behind them, all limits
-/// kept. `None` says nothing about the line but that the grammar must look at it.
+/// A publish in its usual spelling, within all limits.
 #[inline]
 fn fast_publish<'a>(input: &'a [u8], limits: &DecodeLimits) -> Option<(PublishLine<'a>, usize)> {
     let verb = u32::from_le_bytes(*input.first_chunk::<4>()?);
@@ -209,90 +215,37 @@ fn fast_publish<'a>(input: &'a [u8], limits: &DecodeLimits) -> Option<(PublishLi
     } else {
         return None;
     };
-    let subject_end = word_end(input, start)?;
-    if subject_end == start || input.get(subject_end) != Some(&b' ') {
-        return None;
-    }
-    let subject = input.get(start..subject_end)?;
-    let mut at = subject_end + 1;
-    let mut reply: &[u8] = b"";
-    let sizes = match sizes(input, at, has_headers) {
-        Some(sizes) => sizes,
-        None => {
-            let end = word_end(input, at)?;
-            if end == at || input.get(end) != Some(&b' ') {
-                return None;
-            }
-            reply = input.get(at..end)?;
-            at = end + 1;
-            self::sizes(input, at, has_headers)?
-        }
-    };
-    let fits = sizes.line_end - start - 2 <= limits.control_line_max
-        && sizes.total_len as usize <= limits.payload_max
-        && sizes.header_len.is_none_or(|len| len <= sizes.total_len);
-    let Sizes { header_len, total_len, line_end } = sizes;
-    fits.then_some((PublishLine { subject, reply, header_len, total_len }, line_end))
+    let (subject, at) = scan::word(input, start)?;
+    let Tail { reply, header_len, total_len, end } = scan::tail(input, at, has_headers)?;
+    let fits = end - start - CR_LF_LEN <= limits.control_line_max
+        && byte_count(total_len) <= limits.payload_max
+        && header_len.is_none_or(|len| len <= total_len);
+    fits.then_some((PublishLine { subject, reply, header_len, total_len }, end))
 }
 
-/// The sizes at the end of a publish line, and where the line ends.
-struct Sizes {
-    header_len: Option<u32>,
-    total_len: u32,
-    line_end: usize,
-}
-
+/// `PING` and `PONG` in their usual spelling.
 #[inline]
-fn sizes(input: &[u8], at: usize, has_headers: bool) -> Option<Sizes> {
-    let (first, end) = number(input, at)?;
-    let (header_len, total_len, end) = if has_headers {
-        if input.get(end) != Some(&b' ') {
-            return None;
-        }
-        let (total, end) = number(input, end + 1)?;
-        (Some(first), total, end)
-    } else {
-        (None, first, end)
-    };
-    let line_end = end + 2;
-    (input.get(end..line_end)? == b"\r\n").then_some(Sizes { header_len, total_len, line_end })
-}
-
-/// A run of 1 to 9 digits and where it ends; the caller checks what stands there.
-#[inline]
-fn number(input: &[u8], start: usize) -> Option<(u32, usize)> {
-    let mut value = 0_u32;
-    let mut at = start;
-    while at - start < crate::limits::MAX_SIZE_DIGITS {
-        let digit = input.get(at)?.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        value = value * 10 + u32::from(digit);
-        at += 1;
+fn fast_ping(input: &[u8]) -> Option<Step<'static>> {
+    match input.first_chunk::<6>()? {
+        b"PING\r\n" => Some(Step::Op(ClientOp::Ping, 6)),
+        b"PONG\r\n" => Some(Step::Op(ClientOp::Pong, 6)),
+        _ => None,
     }
-    (at > start).then_some((value, at))
 }
 
-/// Where the first byte that is a blank or a control character stands, eight bytes at a time.
+/// A size from the wire, which has at most nine digits, as a count of bytes.
 #[inline]
-fn word_end(input: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(chunk) = input.get(at..)?.first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        // The lowest set high bit marks the first byte below 0x21; borrows only reach bytes
-        // above it.
-        let small = word.wrapping_sub(EACH_BYTE * 0x21) & !word & (EACH_BYTE * 0x80);
-        if small != 0 {
-            return Some(at + (small.trailing_zeros() / 8) as usize);
-        }
-        at += 8;
-    }
-    let tail = input.get(at..)?;
-    tail.iter().position(|byte| *byte <= b' ').map(|offset| at + offset)
+pub(crate) fn byte_count(size: u32) -> usize {
+    // INVARIANT: pointers have at least 32 bits on every platform that the crate builds for.
+    size as usize
 }
 
-const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+const _: () = assert!(usize::BITS >= u32::BITS);
+
+const CR_LF_LEN: usize = 2;
 const PUB: u32 = u32::from_le_bytes(*b"PUB ");
+/// Folds the case of three letters and keeps the blank.
 const PUB_MASK: u32 = u32::from_le_bytes([0xDF, 0xDF, 0xDF, 0xFF]);
 const HPUB: u32 = u32::from_le_bytes(*b"HPUB");
+/// Folds the case of four letters.
 const HPUB_MASK: u32 = u32::from_le_bytes([0xDF; 4]);

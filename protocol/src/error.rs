@@ -9,16 +9,22 @@ use core::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
+    /// The account's credentials have run out.
+    AccountAuthenticationExpired,
     /// No CONNECT in time.
     AuthenticationTimeout,
     /// Bad credentials, or a CONNECT that names an account.
     AuthorizationViolation,
+    /// The broker could not bind the client to its account.
+    FailedAccountRegistration,
     /// CONNECT's `protocol` is neither 0 nor 1.
     InvalidClientProtocol,
     /// Pedantic mode: a publish subject that is not a literal subject. The message still goes out.
     InvalidPublishSubject,
     /// A subscription's filter breaks the grammar of subjects.
     InvalidSubject,
+    /// The account has no room for another connection.
+    MaxAccountConnections,
     /// A control line longer than the limit.
     MaxControlLine,
     /// The broker's table of connections is full.
@@ -35,6 +41,17 @@ pub enum ProtocolError {
     PublishReplyViolation(Vec<u8>),
     /// The client left too many PINGs unanswered.
     StaleConnection,
+    /// TLS handshakes arrive faster than they are allowed to.
+    ConnectionThrottled,
+    /// A subscription that was removed because it is no longer permitted.
+    SubscriptionRevoked {
+        /// The filter.
+        filter: Vec<u8>,
+        /// The queue group.
+        queue: Option<Vec<u8>>,
+        /// The client's own name for the subscription.
+        sid: Vec<u8>,
+    },
     /// A subscription that is not permitted, with its queue group if it had one.
     SubscriptionViolation {
         /// The filter.
@@ -42,32 +59,95 @@ pub enum ProtocolError {
         /// The queue group.
         queue: Option<Vec<u8>>,
     },
+    /// The client did not complete its TLS handshake; sent in clear.
+    TlsRequired,
     /// A filter with more tokens than `max_sub_tokens`.
     TooManyTokens(Vec<u8>),
     /// Bytes that are no operation.
     UnknownOperation,
+    /// The client's credentials have run out.
+    UserAuthenticationExpired,
+    /// The client's credentials were withdrawn.
+    UserAuthenticationRevoked,
+    /// A client connected to a port that is not for clients.
+    WrongPort(Port),
+}
+
+/// A port that is for other servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Gateways of other clusters.
+    Gateway,
+    /// Leaf nodes.
+    LeafNode,
+    /// Other servers of the cluster.
+    Route,
 }
 
 impl ProtocolError {
     /// Whether the connection ends after the error was sent.
     pub fn closes(&self) -> bool {
         match self {
-            Self::InvalidPublishSubject
+            Self::FailedAccountRegistration
+            | Self::InvalidPublishSubject
             | Self::InvalidSubject
             | Self::MaxSubscriptions
             | Self::PublishViolation(_)
             | Self::PublishReplyViolation(_)
+            | Self::SubscriptionRevoked { .. }
             | Self::SubscriptionViolation { .. }
             | Self::TooManyTokens(_) => false,
-            Self::AuthenticationTimeout
+            Self::AccountAuthenticationExpired
+            | Self::AuthenticationTimeout
             | Self::AuthorizationViolation
+            | Self::ConnectionThrottled
             | Self::InvalidClientProtocol
+            | Self::MaxAccountConnections
             | Self::MaxControlLine
             | Self::MaxConnections
             | Self::MaxPayload
             | Self::NoRespondersNeedsHeaders
             | Self::StaleConnection
-            | Self::UnknownOperation => true,
+            | Self::TlsRequired
+            | Self::UnknownOperation
+            | Self::UserAuthenticationExpired
+            | Self::UserAuthenticationRevoked
+            | Self::WrongPort(_) => true,
+        }
+    }
+}
+
+impl ProtocolError {
+    /// The text of an error that quotes nothing; of the others, their common beginning.
+    fn fixed_text(&self) -> &'static str {
+        match self {
+            Self::AccountAuthenticationExpired => "Account Authentication Expired",
+            Self::AuthenticationTimeout => "Authentication Timeout",
+            Self::AuthorizationViolation => "Authorization Violation",
+            Self::ConnectionThrottled => "Connection throttling is active. Please try again later.",
+            Self::FailedAccountRegistration => "Failed Account Registration",
+            Self::InvalidClientProtocol => "invalid client protocol",
+            Self::InvalidPublishSubject => "Invalid Publish Subject",
+            Self::InvalidSubject => "Invalid Subject",
+            Self::MaxAccountConnections => "maximum account active connections exceeded",
+            Self::MaxControlLine => "maximum control line exceeded",
+            Self::MaxConnections => "maximum connections exceeded",
+            Self::MaxPayload => "Maximum Payload Violation",
+            Self::MaxSubscriptions => "maximum subscriptions exceeded",
+            Self::NoRespondersNeedsHeaders => "no responders requires headers support",
+            Self::PublishViolation(_)
+            | Self::PublishReplyViolation(_)
+            | Self::SubscriptionRevoked { .. }
+            | Self::SubscriptionViolation { .. }
+            | Self::TooManyTokens(_) => "Permissions Violation",
+            Self::StaleConnection => "Stale Connection",
+            Self::TlsRequired => "Secure Connection - TLS Required",
+            Self::UnknownOperation => "Unknown Protocol Operation",
+            Self::UserAuthenticationExpired => "User Authentication Expired",
+            Self::UserAuthenticationRevoked => "User Authentication Revoked",
+            Self::WrongPort(Port::Gateway) => "attempted to connect to gateway port",
+            Self::WrongPort(Port::LeafNode) => "attempted to connect to leaf node port",
+            Self::WrongPort(Port::Route) => "attempted to connect to route port",
         }
     }
 }
@@ -75,42 +155,38 @@ impl ProtocolError {
 /// The text between the quotes of `-ERR '…'`.
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SUBSCRIPTION: &str = "Permissions Violation for Subscription to";
-        f.write_str(match self {
-            Self::AuthenticationTimeout => "Authentication Timeout",
-            Self::AuthorizationViolation => "Authorization Violation",
-            Self::InvalidClientProtocol => "invalid client protocol",
-            Self::InvalidPublishSubject => "Invalid Publish Subject",
-            Self::InvalidSubject => "Invalid Subject",
-            Self::MaxControlLine => "maximum control line exceeded",
-            Self::MaxConnections => "maximum connections exceeded",
-            Self::MaxPayload => "Maximum Payload Violation",
-            Self::MaxSubscriptions => "maximum subscriptions exceeded",
-            Self::NoRespondersNeedsHeaders => "no responders requires headers support",
-            Self::StaleConnection => "Stale Connection",
-            Self::UnknownOperation => "Unknown Protocol Operation",
+        match self {
             Self::PublishViolation(subject) => {
-                return write!(f, "Permissions Violation for Publish to {}", Quoted(subject));
+                write!(f, "Permissions Violation for Publish to {}", Quoted(subject))
             }
             Self::PublishReplyViolation(reply) => {
-                let reply = Quoted(reply);
-                return write!(f, "Permissions Violation for Publish with Reply of {reply}");
+                write!(f, "Permissions Violation for Publish with Reply of {}", Quoted(reply))
             }
-            Self::SubscriptionViolation { filter, queue: None } => {
-                return write!(f, "{SUBSCRIPTION} {}", Quoted(filter));
+            Self::SubscriptionViolation { filter, queue } => {
+                write_subscription(f, filter, queue.as_deref())
             }
-            Self::SubscriptionViolation { filter, queue: Some(queue) } => {
-                return write!(
-                    f,
-                    "{SUBSCRIPTION} {} using queue {}",
-                    Quoted(filter),
-                    Quoted(queue)
-                );
+            Self::SubscriptionRevoked { filter, queue, sid } => {
+                write_subscription(f, filter, queue.as_deref())?;
+                write!(f, " (sid {})", Quoted(sid))
             }
             Self::TooManyTokens(filter) => {
-                return write!(f, "{SUBSCRIPTION} {}, too many tokens", Quoted(filter));
+                write_subscription(f, filter, None)?;
+                f.write_str(", too many tokens")
             }
-        })
+            fixed => f.write_str(fixed.fixed_text()),
+        }
+    }
+}
+
+fn write_subscription(
+    f: &mut fmt::Formatter<'_>,
+    filter: &[u8],
+    queue: Option<&[u8]>,
+) -> fmt::Result {
+    write!(f, "Permissions Violation for Subscription to {}", Quoted(filter))?;
+    match queue {
+        Some(queue) => write!(f, " using queue {}", Quoted(queue)),
+        None => Ok(()),
     }
 }
 

@@ -8,10 +8,10 @@ use nom::branch::alt;
 use nom::bytes::complete::{take_while, take_while1};
 use nom::bytes::streaming::tag_no_case;
 use nom::combinator::value;
-use nom::multi::fold_many0;
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
+use crate::connect::is_object;
 use crate::decimal;
 use crate::decode::Violation;
 use crate::op::{ClientOp, PublishLine};
@@ -98,15 +98,16 @@ pub fn arguments(verb: Verb, text: &[u8]) -> Result<ControlLine<'_>, Violation> 
         Verb::Connect => Ok(ControlLine::Op(ClientOp::Connect(skip_blanks(text)))),
         Verb::Ping => Ok(ControlLine::Op(ClientOp::Ping)),
         Verb::Pong => Ok(ControlLine::Op(ClientOp::Pong)),
+        Verb::Info if !is_object(text) => Err(Violation::InfoJson),
         Verb::Info | Verb::Ok => Ok(ControlLine::Op(ClientOp::Ignored)),
         Verb::Error => Err(Violation::ErrorFromClient),
     }
 }
 
 fn publish(text: &[u8]) -> Result<PublishLine<'_>, Violation> {
-    let (subject, reply, total) = match words(text).as_slice() {
-        &[subject, total] => (subject, NO_REPLY, total),
-        &[subject, reply, total] => (subject, reply, total),
+    let (subject, reply, total) = match *words(text).as_slice() {
+        [subject, total] => (subject, NO_REPLY, total),
+        [subject, reply, total] => (subject, reply, total),
         _ => return Err(Violation::ArgumentCount),
     };
     let total_len = decimal::read(total).ok_or(Violation::Size)?;
@@ -114,9 +115,9 @@ fn publish(text: &[u8]) -> Result<PublishLine<'_>, Violation> {
 }
 
 fn publish_headers(text: &[u8]) -> Result<PublishLine<'_>, Violation> {
-    let (subject, reply, header, total) = match words(text).as_slice() {
-        &[subject, header, total] => (subject, NO_REPLY, header, total),
-        &[subject, reply, header, total] => (subject, reply, header, total),
+    let (subject, reply, header, total) = match *words(text).as_slice() {
+        [subject, header, total] => (subject, NO_REPLY, header, total),
+        [subject, reply, header, total] => (subject, reply, header, total),
         _ => return Err(Violation::ArgumentCount),
     };
     let header_len = decimal::read(header).ok_or(Violation::HeaderSize)?;
@@ -128,17 +129,17 @@ fn publish_headers(text: &[u8]) -> Result<PublishLine<'_>, Violation> {
 }
 
 fn subscribe(text: &[u8]) -> Result<ClientOp<'_>, Violation> {
-    match words(text).as_slice() {
-        &[filter, sid] => Ok(ClientOp::Subscribe { filter, queue: None, sid }),
-        &[filter, queue, sid] => Ok(ClientOp::Subscribe { filter, queue: Some(queue), sid }),
+    match *words(text).as_slice() {
+        [filter, sid] => Ok(ClientOp::Subscribe { filter, queue: None, sid }),
+        [filter, queue, sid] => Ok(ClientOp::Subscribe { filter, queue: Some(queue), sid }),
         _ => Err(Violation::ArgumentCount),
     }
 }
 
 fn unsubscribe(text: &[u8]) -> Result<ClientOp<'_>, Violation> {
-    let (sid, max) = match words(text).as_slice() {
-        &[sid] => (sid, None),
-        &[sid, max] => (sid, decimal::read(max)),
+    let (sid, max) = match *words(text).as_slice() {
+        [sid] => (sid, None),
+        [sid, max] => (sid, decimal::read(max)),
         _ => return Err(Violation::ArgumentCount),
     };
     Ok(ClientOp::Unsubscribe { sid, max: max.filter(|max| *max > 0).map(u64::from) })
@@ -149,32 +150,38 @@ fn skip_blanks(text: &[u8]) -> &[u8] {
     skipped.map_or(text, |(rest, _)| rest)
 }
 
-/// The words of a line; a line that is not words and blanks to its end has too many of them.
-fn words(text: &[u8]) -> Words<'_> {
-    let word = preceded(take_while(is_blank), take_while1(|byte| !is_blank(byte)));
-    let split: IResult<&[u8], Words<'_>> =
-        fold_many0(word, Words::default, Words::push).parse(text);
-    split.map_or_else(|_| Words::default(), |(_, words)| words)
+/// The words of a line, blanks around them skipped.
+pub(crate) fn words(text: &[u8]) -> Words<'_> {
+    let mut words = Words::default();
+    let mut rest = text;
+    while let Ok((behind, found)) = word(rest) {
+        words.push(found);
+        rest = behind;
+    }
+    words
 }
 
-/// Up to [`WORDS_MAX`] words, and whether there were more.
+fn word(text: &[u8]) -> IResult<&[u8], &[u8]> {
+    preceded(take_while(is_blank), take_while1(|byte| !is_blank(byte))).parse(text)
+}
+
+/// The words of a line, and how many there were, also of those that found no room.
 #[derive(Default)]
-struct Words<'a> {
+pub(crate) struct Words<'a> {
     list: [&'a [u8]; WORDS_MAX],
     count: usize,
 }
 
 impl<'a> Words<'a> {
-    fn push(mut self, word: &'a [u8]) -> Self {
+    fn push(&mut self, word: &'a [u8]) {
         if let Some(slot) = self.list.get_mut(self.count) {
             *slot = word;
         }
-        self.count = self.count.saturating_add(1);
-        self
+        self.count += 1;
     }
 
     /// The words, or none at all when there are too many for any operation.
-    fn as_slice(&self) -> &[&'a [u8]] {
+    pub(crate) fn as_slice(&self) -> &[&'a [u8]] {
         self.list.get(..self.count).unwrap_or_default()
     }
 }
@@ -185,7 +192,7 @@ pub(crate) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// The most words of any operation: `HPUB subject reply header_len total_len`.
-const WORDS_MAX: usize = 4;
+/// The most words of any operation: `HMSG subject sid reply header_len total_len`.
+const WORDS_MAX: usize = 5;
 
 const NO_REPLY: &[u8] = b"";

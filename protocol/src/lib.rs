@@ -20,5 +20,6 @@ pub mod header;
 pub mod info;
 pub mod limits;
 pub mod op;
+mod scan;
 pub mod server_op;
 pub mod subject;

@@ -4,8 +4,14 @@
 //! with the same bytes and more behind them.
 
 use memchr::memchr;
+use nom::branch::alt;
+use nom::bytes::streaming::tag_no_case;
+use nom::combinator::value;
+use nom::{IResult, Parser};
 
-use crate::grammar::is_blank;
+use crate::decode::byte_count;
+use crate::grammar::{self, is_blank};
+use crate::scan::{self, Tail};
 use crate::{decimal, limits};
 
 /// One operation of a server.
@@ -69,14 +75,68 @@ impl core::error::Error for ServerError {}
 /// Reads the operation at the start of the input.
 #[inline]
 pub fn next(input: &[u8]) -> Result<ServerStep<'_>, ServerError> {
-    match input.first() {
-        Some(b'M' | b'm' | b'H' | b'h') => message(input),
-        Some(_) => other(input),
-        None => Ok(ServerStep::More),
+    match fast_head(input) {
+        Some((head, line_len)) => with_payload(input, &head, line_len),
+        None => next_by_grammar(input),
     }
 }
 
-/// A message's control line.
+/// Reads the operation at the start of the input by the grammar alone, without the fast path.
+///
+/// [`next`] gives the same answers, sooner; tests hold it to this function.
+pub fn next_by_grammar(input: &[u8]) -> Result<ServerStep<'_>, ServerError> {
+    let (name_len, verb) = match verb(input) {
+        Ok((rest, verb)) => (input.len() - rest.len(), verb),
+        Err(nom::Err::Incomplete(_)) => return Ok(ServerStep::More),
+        Err(_) => return Err(ServerError),
+    };
+    let rest = input.get(name_len..).unwrap_or_default();
+    if let (Verb::Message { .. }, Some(byte)) = (verb, rest.first())
+        && !is_blank(*byte)
+    {
+        return Err(ServerError);
+    }
+    let Some((text, text_len)) = line(rest)? else { return Ok(ServerStep::More) };
+    let line_len = name_len + text_len;
+    let op = match verb {
+        Verb::Message { has_headers } => {
+            let head = head(text, has_headers).ok_or(ServerError)?;
+            return with_payload(input, &head, line_len);
+        }
+        Verb::Info => ServerOp::Info(text.trim_ascii()),
+        Verb::Error => ServerOp::Error(unquote(text.trim_ascii())),
+        Verb::Ping => ServerOp::Ping,
+        Verb::Pong => ServerOp::Pong,
+        Verb::Ok => ServerOp::Ok,
+    };
+    Ok(ServerStep::Op(op, line_len))
+}
+
+/// The first word of a server's line.
+#[derive(Clone, Copy)]
+enum Verb {
+    Message { has_headers: bool },
+    Ping,
+    Pong,
+    Ok,
+    Error,
+    Info,
+}
+
+fn verb(input: &[u8]) -> IResult<&[u8], Verb> {
+    alt((
+        value(Verb::Message { has_headers: false }, tag_no_case("MSG")),
+        value(Verb::Message { has_headers: true }, tag_no_case("HMSG")),
+        value(Verb::Ping, tag_no_case("PING")),
+        value(Verb::Pong, tag_no_case("PONG")),
+        value(Verb::Ok, tag_no_case("+OK")),
+        value(Verb::Error, tag_no_case("-ERR")),
+        value(Verb::Info, tag_no_case("INFO")),
+    ))
+    .parse(input)
+}
+
+/// The arguments of a message's control line.
 struct Head<'a> {
     subject: &'a [u8],
     sid: &'a [u8],
@@ -85,61 +145,30 @@ struct Head<'a> {
     total_len: u32,
 }
 
-fn message(input: &[u8]) -> Result<ServerStep<'_>, ServerError> {
-    let Some((line, line_len)) = line(input)? else {
-        let name: &[u8] = if is_letter(input.first(), b'H') { b"HMSG " } else { b"MSG " };
-        let seen = input.get(..name.len()).unwrap_or(input);
-        let expected = name.get(..seen.len()).unwrap_or_default();
-        return if seen.eq_ignore_ascii_case(expected) {
-            Ok(ServerStep::More)
-        } else {
-            Err(ServerError)
-        };
+/// A message's control line in its usual spelling, and its length.
+#[inline]
+fn fast_head(input: &[u8]) -> Option<(Head<'_>, usize)> {
+    let (start, has_headers) = match input.first_chunk::<5>()? {
+        b"HMSG " => (5, true),
+        [b'M', b'S', b'G', b' ', _] => (4, false),
+        _ => return None,
     };
-    let head = head(line).ok_or(ServerError)?;
-    // INVARIANT: a size has at most nine digits, so it fits 32 bits and its sum cannot overflow.
-    let total_len = head.total_len as usize;
-    let total = line_len + total_len + 2;
-    let Some(body) = input.get(line_len..total) else {
-        return Ok(ServerStep::Message { total });
-    };
-    let (content, end) = body.split_at_checked(total_len).ok_or(ServerError)?;
-    if end != b"\r\n" {
-        return Err(ServerError);
-    }
-    let (headers, payload) = match head.header_len {
-        // INVARIANT: at most nine digits, as above.
-        Some(len) => {
-            let (headers, payload) = content.split_at_checked(len as usize).ok_or(ServerError)?;
-            (Some(headers), payload)
-        }
-        None => (None, content),
-    };
-    let Head { subject, sid, reply, .. } = head;
-    Ok(ServerStep::Op(ServerOp::Message(Message { subject, sid, reply, headers, payload }), total))
+    let (subject, at) = scan::word(input, start)?;
+    let (sid, at) = scan::word(input, at)?;
+    let Tail { reply, header_len, total_len, end } = scan::tail(input, at, has_headers)?;
+    let is_valid =
+        header_len.is_none_or(|len| len <= total_len) && end - start < limits::MAX_SERVER_LINE;
+    is_valid.then_some((Head { subject, sid, reply, header_len, total_len }, end))
 }
 
-fn head(line: &[u8]) -> Option<Head<'_>> {
-    let (name, has_headers) =
-        if is_letter(line.first(), b'H') { (&b"HMSG"[..], true) } else { (&b"MSG"[..], false) };
-    let (verb, rest) = line.split_at_checked(name.len())?;
-    if !verb.eq_ignore_ascii_case(name) || !rest.first().is_some_and(|byte| is_blank(*byte)) {
-        return None;
-    }
-    let mut words = rest.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty());
-    let subject = words.next()?;
-    let sid = words.next()?;
-    let first = words.next()?;
-    let second = words.next();
-    let third = words.next();
-    if words.next().is_some() {
-        return None;
-    }
-    let (reply, header, total) = match (has_headers, second, third) {
-        (false, None, None) => (&b""[..], None, first),
-        (false, Some(total), None) => (first, None, total),
-        (true, Some(total), None) => (&b""[..], Some(first), total),
-        (true, Some(header), Some(total)) => (first, Some(header), total),
+fn head(line: &[u8], has_headers: bool) -> Option<Head<'_>> {
+    let words = grammar::words(line);
+    let [subject, sid, ref rest @ ..] = *words.as_slice() else { return None };
+    let (reply, header, total) = match (has_headers, rest) {
+        (false, &[total]) => (NO_REPLY, None, total),
+        (false, &[reply, total]) => (reply, None, total),
+        (true, &[header, total]) => (NO_REPLY, Some(header), total),
+        (true, &[reply, header, total]) => (reply, Some(header), total),
         _ => return None,
     };
     let total_len = decimal::read(total)?;
@@ -150,30 +179,36 @@ fn head(line: &[u8]) -> Option<Head<'_>> {
     Some(Head { subject, sid, reply, header_len, total_len })
 }
 
-fn other(input: &[u8]) -> Result<ServerStep<'_>, ServerError> {
-    const NAMES: [&[u8]; 5] = [b"PING", b"PONG", b"+OK", b"-ERR ", b"INFO "];
-    let starts = |name: &&&[u8]| {
-        let seen = input.get(..name.len()).unwrap_or(input);
-        name.get(..seen.len()).is_some_and(|name| name.eq_ignore_ascii_case(seen))
+#[inline]
+fn with_payload<'a>(
+    input: &'a [u8],
+    head: &Head<'a>,
+    line_len: usize,
+) -> Result<ServerStep<'a>, ServerError> {
+    let total_len = byte_count(head.total_len);
+    let body = input.get(line_len..).unwrap_or_default();
+    let total = line_len + total_len + 2;
+    let Some((content, end)) = body.split_at_checked(total_len) else {
+        return Ok(ServerStep::Message { total });
     };
-    let name = NAMES.iter().find(starts).ok_or(ServerError)?;
-    let Some((line, len)) = line(input)? else { return Ok(ServerStep::More) };
-    let rest = line.get(name.len()..).ok_or(ServerError)?.trim_ascii();
-    let op = match *name {
-        b"PING" => ServerOp::Ping,
-        b"PONG" => ServerOp::Pong,
-        b"+OK" => ServerOp::Ok,
-        b"-ERR " => {
-            let text = rest.strip_prefix(b"'").unwrap_or(rest);
-            ServerOp::Error(text.strip_suffix(b"'").unwrap_or(text))
+    match end {
+        [b'\r', b'\n', ..] => {}
+        [] | [b'\r'] => return Ok(ServerStep::Message { total }),
+        _ => return Err(ServerError),
+    }
+    let (headers, payload) = match head.header_len.map(byte_count) {
+        Some(len) => {
+            let (headers, payload) = content.split_at_checked(len).ok_or(ServerError)?;
+            (Some(headers), payload)
         }
-        _ => ServerOp::Info(rest),
+        None => (None, content),
     };
-    Ok(ServerStep::Op(op, len))
+    let Head { subject, sid, reply, .. } = *head;
+    let message = Message { subject, sid, reply, headers, payload };
+    Ok(ServerStep::Op(ServerOp::Message(message), total))
 }
 
 /// The first line without its end, and its length with it.
-#[inline]
 fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, ServerError> {
     let window = input.get(..limits::MAX_SERVER_LINE).unwrap_or(input);
     let Some(end) = memchr(b'\n', window) else {
@@ -184,6 +219,9 @@ fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, ServerError> {
     Ok(Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1)))
 }
 
-fn is_letter(byte: Option<&u8>, letter: u8) -> bool {
-    byte.is_some_and(|byte| byte.eq_ignore_ascii_case(&letter))
+fn unquote(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"'").unwrap_or(text);
+    text.strip_suffix(b"'").unwrap_or(text)
 }
+
+const NO_REPLY: &[u8] = b"";

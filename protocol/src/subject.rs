@@ -110,29 +110,32 @@ pub fn overlaps(left: &[u8], right: &[u8]) -> bool {
     let mut right = tokens(right);
     loop {
         match (left.next(), right.next()) {
-            (None, None) => return true,
-            (None, Some(_)) | (Some(_), None) => return false,
-            (Some(b">"), Some(_)) | (Some(_), Some(b">")) => return true,
+            (None, None) | (Some(b">"), Some(_)) | (Some(_), Some(b">")) => return true,
             (Some(a), Some(b)) if a == b || a == b"*" || b == b"*" => {}
-            (Some(_), Some(_)) => return false,
+            (None | Some(_), Some(_)) | (Some(_), None) => return false,
         }
     }
 }
 
 /// Whether the subject belongs to the servers, so that no client may publish to it.
+#[inline]
 pub fn reserved_publish(subject: &[u8]) -> bool {
-    starts_longer(subject, &[b"$GNR.", b"_GR_.", b"$NRG."])
+    matches!(subject.first(), Some(b'$' | b'_'))
+        && (subject.starts_with(b"$NRG.") || has_more_than(subject, b"_GR_."))
 }
 
 /// Whether the reply subject belongs to the servers, so that no client may publish with it.
+#[inline]
 pub fn reserved_reply(reply: &[u8]) -> bool {
-    starts_longer(reply, &[b"_R_.", b"$JS.ACK.", b"_GR_."])
+    // That two of these need a byte behind them and one does not is nats-server's (2.14).
+    matches!(reply.first(), Some(b'$' | b'_'))
+        && (reply.starts_with(b"_R_.")
+            || has_more_than(reply, b"$JS.ACK.")
+            || has_more_than(reply, b"_GR_."))
 }
 
-#[inline]
-fn starts_longer(text: &[u8], prefixes: &[&[u8]]) -> bool {
-    matches!(text.first(), Some(b'$' | b'_'))
-        && prefixes.iter().any(|prefix| text.len() > prefix.len() && text.starts_with(prefix))
+fn has_more_than(text: &[u8], prefix: &[u8]) -> bool {
+    text.len() > prefix.len() && text.starts_with(prefix)
 }
 
 fn is_wildcard(token: &[u8]) -> bool {
