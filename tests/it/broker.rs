@@ -16,6 +16,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::log::Log;
 use crate::wire::{Connection, DEADLINE};
 
+/// What most client libraries say first.
+pub(crate) const CONNECT: &str =
+    "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\n";
+
 /// Which program is under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -59,6 +63,7 @@ pub(crate) struct Settings {
     limits: Vec<(String, String)>,
     arguments: Vec<String>,
     shards: u32,
+    host: &'static str,
     port: i32,
     descriptors: Option<u32>,
 }
@@ -66,7 +71,14 @@ pub(crate) struct Settings {
 impl Default for Settings {
     /// More shards than most machines that run tests have cores.
     fn default() -> Self {
-        Self { limits: vec![], arguments: vec![], shards: 3, port: -1, descriptors: None }
+        Self {
+            limits: vec![],
+            arguments: vec![],
+            shards: 3,
+            host: "127.0.0.1",
+            port: -1,
+            descriptors: None,
+        }
     }
 }
 
@@ -86,6 +98,12 @@ impl Settings {
     /// Sets the number of shards; the reference server has none.
     pub(crate) fn shards(mut self, shards: u32) -> Self {
         self.shards = shards;
+        self
+    }
+
+    /// Listens on another address of this machine.
+    pub(crate) fn host(mut self, host: &'static str) -> Self {
+        self.host = host;
         self
     }
 
@@ -112,7 +130,7 @@ impl Settings {
                 shell
             }
         };
-        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string()]);
+        command.args(["-a", self.host, "-p", &self.port.to_string()]);
         match kind() {
             Kind::Fanfare => {
                 command.args(["--shards", &self.shards.to_string()]);
@@ -195,6 +213,29 @@ impl Broker {
         let greeting = connection.line();
         assert!(greeting.starts_with("INFO {"), "greeted with {greeting:?}");
         connection
+    }
+
+    /// A raw connection that has said `CONNECT` as most client libraries do.
+    pub(crate) fn client(&self) -> Connection {
+        let mut connection = self.connect();
+        connection.send(CONNECT);
+        connection
+    }
+
+    /// A line of `/proc/<pid>/status` that gives a number, such as `VmRSS` in KiB.
+    pub(crate) fn status(&self, name: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("Linux");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let word = line.and_then(|line| line.split_whitespace().next());
+        word.and_then(|word| word.parse().ok()).expect("a number")
+    }
+
+    /// Clock ticks (hundredths of a second) of processor time that the process has used.
+    pub(crate) fn processor_ticks(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("Linux");
+        let (_, after_name) = text.rsplit_once(") ").expect("a process name in parentheses");
+        let fields: Vec<&str> = after_name.split(' ').collect();
+        fields[11..13].iter().map(|field| field.parse::<u64>().expect("ticks")).sum()
     }
 
     /// Sends a signal.

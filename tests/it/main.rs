@@ -12,7 +12,11 @@
 )]
 
 mod broker;
+mod command_line;
+mod lifecycle;
+mod limits;
 mod log;
+mod slow;
 mod transcript;
 mod transcripts;
 mod wire;

@@ -1,0 +1,257 @@
+//! The command line, the log, the files and the addresses of a broker.
+//!
+//! Absent: what it does once it serves.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use crate::broker::{Broker, CONNECT, Kind, Settings, binary, kind, scratch};
+use crate::wire::{Connection, DEADLINE};
+
+/// Runs the binary to its end; its status and all that it wrote.
+fn run(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(binary()).args(arguments).output().expect("the binary runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Follows a growing file until a line contains `needle`.
+fn tail(path: &Path, needle: &str) -> String {
+    let limit = Instant::now() + DEADLINE;
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        if let Some(line) = whole.lines().find(|line| line.contains(needle)) {
+            return line.to_owned();
+        }
+        assert!(Instant::now() < limit, "no {needle:?} in {}:\n{text}", path.display());
+        thread::yield_now();
+    }
+}
+
+/// `[pid] 2026/11/21 04:27:16.511030 [INF] text`, where `0` stands for any digit.
+fn has_log_form(line: &str, pid: u32, text: &str) -> bool {
+    let form = "0000/00/00 00:00:00.000000 [";
+    let Some(rest) = line.strip_prefix(&format!("[{pid}] ")) else { return false };
+    let same = |(expected, got): (char, char)| match expected {
+        '0' => got.is_ascii_digit(),
+        _ => expected == got,
+    };
+    form.chars().zip(rest.chars()).all(same) && rest.get(form.len()..) == Some(text)
+}
+
+#[test]
+fn the_log_has_the_form_that_tools_search_for() {
+    let broker = Broker::start();
+    let line = broker.log().find("Listening for client connections").unwrap();
+    let text = format!("INF] Listening for client connections on {}", broker.address());
+    assert!(has_log_form(&line, broker.pid(), &text), "{line}");
+    let line = broker.log().find("Server is ready").unwrap();
+    assert!(has_log_form(&line, broker.pid(), "INF] Server is ready"), "{line}");
+}
+
+#[test]
+fn a_log_file_gets_the_lines_instead_of_standard_error() {
+    for flag in ["-l", "--log"] {
+        let path = scratch("broker.log");
+        let pid_path = scratch("broker.pid");
+        let settings = Settings::default().arguments(&[
+            flag,
+            path.to_str().unwrap(),
+            "-P",
+            pid_path.to_str().unwrap(),
+        ]);
+        let mut child = settings.command().spawn().unwrap();
+        let line = tail(&path, "Listening for client connections on ");
+        tail(&path, "Server is ready");
+        let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+        let mut client = Connection::open(address);
+        assert!(client.line().starts_with("INFO {"));
+        // Digits, and nothing else: harnesses parse the whole file as a number.
+        assert_eq!(fs::read_to_string(&pid_path).unwrap(), child.id().to_string());
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+}
+
+#[test]
+fn a_log_file_is_continued_and_not_cut() {
+    let path = scratch("broker.log");
+    fs::write(&path, "an earlier line\n").unwrap();
+    let settings = Settings::default().arguments(&["--log", path.to_str().unwrap()]);
+    let mut child = settings.command().spawn().unwrap();
+    tail(&path, "Server is ready");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(fs::read_to_string(&path).unwrap().starts_with("an earlier line\n"));
+}
+
+#[test]
+fn log_times_can_be_left_out() {
+    let broker = Settings::default().arguments(&["-T=false"]).start();
+    let line = broker.log().find("Server is ready").unwrap();
+    assert_eq!(line, format!("[{}] [INF] Server is ready", broker.pid()));
+}
+
+#[test]
+fn the_version_can_be_read_by_programs() {
+    for flag in ["-v", "--version", "-version"] {
+        let (success, text) = run(&[flag]);
+        assert!(success, "{flag}: {text}");
+        let number = text.split(" v").nth(1).unwrap_or_else(|| panic!("{text}"));
+        let number = number.split_whitespace().next().unwrap();
+        let parts: Vec<u32> = number.split('.').map(|part| part.parse().unwrap()).collect();
+        assert_eq!(parts.len(), 3, "{text}");
+    }
+}
+
+#[test]
+fn help_names_every_option() {
+    for flag in ["-h", "--help", "-help"] {
+        let (success, text) = run(&[flag]);
+        assert!(success, "{flag}: {text}");
+        for option in ["--addr", "--port", "--name", "--pid", "--log", "--version", "-DV"] {
+            assert!(text.contains(option), "no {option} in:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_an_option_is_refused() {
+    for arguments in [&["--nope"][..], &["-p", "abc"], &["-p", "70000"], &["-p"]] {
+        let (success, text) = run(arguments);
+        assert!(!text.contains("Server is ready"), "{arguments:?}: {text}");
+        // The reference reports these mistakes and still exits with 0.
+        assert!(!success || kind() == Kind::Reference, "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn options_take_one_dash_or_two_and_an_equals_sign() {
+    let forms: [&[&str]; 5] = [
+        &["-n", "trumpet"],
+        &["-name", "trumpet"],
+        &["--name=trumpet"],
+        &["-server_name=trumpet"],
+        &["--server_name", "trumpet"],
+    ];
+    for form in forms {
+        let broker = Settings::default().arguments(form).start();
+        let greeting = Connection::open(broker.address()).line();
+        assert!(greeting.contains("\"server_name\":\"trumpet\""), "{form:?}: {greeting}");
+    }
+    for form in [["-net=127.0.0.1", "-port=-1"], ["--addr=127.0.0.1", "--port=-1"]] {
+        let broker = Settings::default().host("127.0.0.2").arguments(&form).start();
+        assert_eq!(broker.address().ip().to_string(), "127.0.0.1", "the last one counts");
+    }
+}
+
+#[test]
+fn the_greeting_tells_the_address_that_is_listened_on() {
+    for host in ["127.0.0.1", "::1"] {
+        let broker = Settings::default().host(host).start();
+        let greeting = Connection::open(broker.address()).line();
+        let info: serde_json::Value =
+            serde_json::from_str(greeting.strip_prefix("INFO ").unwrap()).unwrap();
+        assert_eq!(info["host"], host);
+        assert_eq!(info["port"], broker.address().port());
+        assert_eq!(info["client_ip"], host);
+        assert_eq!(info["proto"], 1);
+        assert_eq!(info["headers"], true);
+        assert_eq!(info["max_payload"], 1_048_576);
+        assert!(info["go"].is_string() && info["server_id"].is_string(), "{greeting}");
+        assert_eq!(info["server_id"].as_str().unwrap().len(), 56, "{greeting}");
+        assert!(info["client_id"].is_u64() && info["server_name"].is_string(), "{greeting}");
+        let version = info["version"].as_str().unwrap();
+        assert_eq!(version.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3);
+        for absent in ["auth_required", "tls_required", "jetstream", "nonce", "ldm", "cluster"] {
+            assert!(info.get(absent).is_none(), "{absent} in {greeting}");
+        }
+    }
+}
+
+#[test]
+fn client_ids_differ_and_the_server_id_does_not() {
+    let broker = Broker::start();
+    let info = || -> serde_json::Value {
+        let greeting = Connection::open(broker.address()).line();
+        serde_json::from_str(greeting.strip_prefix("INFO ").unwrap()).unwrap()
+    };
+    let (first, second) = (info(), info());
+    assert_ne!(first["client_id"], second["client_id"]);
+    assert_eq!(first["server_id"], second["server_id"]);
+    let other = Broker::start();
+    let greeting = Connection::open(other.address()).line();
+    assert!(!greeting.contains(first["server_id"].as_str().unwrap()), "{greeting}");
+}
+
+#[test]
+fn tracing_shows_the_protocol_but_no_secrets() {
+    let broker = Settings::default().arguments(&["-DV", "--max_traced_msg_len", "4"]).start();
+    let mut client = broker.connect();
+    client.send("CONNECT {\"verbose\":false,\"user\":\"me\",\"pass\":\"s3cret\"}\r\n");
+    client.send("CONNECT {\"verbose\":false,\"auth_token\":\"t0ken\",\"sig\":\"s1gn\"}\r\n");
+    client.send("SUB foo 1\r\nUNSUB 1 5\r\nPUB foo 11\r\nhello world\r\n");
+    client.fence("MSG foo 1 11\r\nhello world\r\n");
+    for part in ["<<- [CONNECT {", "<<- [SUB foo 1]", "<<- [UNSUB 1 5]", "<<- [PUB foo 11]"] {
+        let line = broker.log().find(part).unwrap();
+        assert!(line.contains("[TRC] 127.0.0.1:"), "{line}");
+    }
+    broker.log().find("->> [MSG foo 1 11]").unwrap();
+    broker.log().find("<<- [PING]").unwrap();
+    broker.log().find("->> [PONG]").unwrap();
+    broker.log().find("[DBG]").unwrap();
+    let line = broker.log().find("MSG_PAYLOAD").unwrap();
+    assert!(line.contains("hell") && !line.contains("hello"), "{line}");
+    let all = broker.log().so_far();
+    for secret in ["s3cret", "t0ken", "s1gn"] {
+        assert!(!all.contains(secret), "{secret} in\n{all}");
+    }
+}
+
+#[test]
+fn without_tracing_the_protocol_is_not_logged() {
+    let mut broker = Broker::start();
+    let mut client = broker.connect();
+    client.send(CONNECT);
+    client.send("SUB foo 1\r\nPUB foo 5\r\nhello\r\n");
+    client.fence("MSG foo 1 5\r\nhello\r\n");
+    broker.signal(Signal::TERM);
+    broker.ended();
+    let all = broker.log().all().join("\n");
+    assert!(!all.contains("hello") && !all.contains("SUB"), "{all}");
+}
+
+#[test]
+fn a_signal_reopens_the_log_file() {
+    let path = scratch("broker.log");
+    let pid_path = scratch("broker.pid");
+    let settings = Settings::default().arguments(&[
+        "--log",
+        path.to_str().unwrap(),
+        "--pid",
+        pid_path.to_str().unwrap(),
+    ]);
+    let mut child = settings.command().spawn().unwrap();
+    tail(&path, "Server is ready");
+    let moved = scratch("moved.log");
+    fs::rename(&path, &moved).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::USR1).unwrap();
+    tail(&path, "opened");
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let mut old = File::open(&moved).unwrap();
+    old.seek(SeekFrom::Start(0)).unwrap();
+    let mut text = String::new();
+    old.read_to_string(&mut text).unwrap();
+    assert!(text.contains("Server is ready") && !text.contains("xiting"), "{text}");
+}
