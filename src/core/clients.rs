@@ -1,0 +1,380 @@
+//! The clients of one shard, and the one way in which bytes are queued for any of them.
+//!
+//! Absent: what operations do (`session`) and who receives a message (`route`, `deliver`). A client
+//! that is to be closed is only marked here, so that a loop over receivers never loses its ground;
+//! the shard closes the marked ones between two commands.
+
+use std::collections::VecDeque;
+
+use fanfare_protocol::connect::ConnectOptions;
+use fanfare_protocol::op::ClientOp;
+use slab::Slab;
+
+use super::close::CloseReason;
+use super::ids::{ClientNumber, ConnId, Generation, Slot};
+use super::inbox::Inbox;
+use super::outbox::{Gather, Outbox};
+use super::sids::{Sid, SidTable};
+use super::spool::{Fixed, RecordId, Spool};
+use super::stats::Stats;
+use super::subs::Subs;
+use super::texts::{TextId, TextTable};
+use super::time::Instant;
+use super::trace::{Direction, Trace};
+
+/// What a client chose in CONNECT, and before it what every client has (PROTOCOL: defaults).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choices {
+    pub(crate) verbose: bool,
+    pub(crate) pedantic: bool,
+    pub(crate) echo: bool,
+    pub(crate) headers: bool,
+    pub(crate) no_responders: bool,
+    /// The client understands an INFO at any time.
+    pub(crate) async_info: bool,
+}
+
+impl Choices {
+    pub(crate) const BEFORE_CONNECT: Self = Self {
+        verbose: true,
+        pedantic: true,
+        echo: true,
+        headers: false,
+        no_responders: false,
+        async_info: false,
+    };
+}
+
+/// Where a client stands in the shard's lists.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Places {
+    /// The socket may have bytes that were not read.
+    pub(crate) readable: bool,
+    /// In the list of clients to read.
+    pub(crate) ready: bool,
+    /// A command waits for a free batch; nothing more is read.
+    pub(crate) parked: bool,
+    /// In the list of clients to write.
+    pub(crate) dirty: bool,
+    /// The socket took less than it was given; it will say when it takes more.
+    pub(crate) blocked: bool,
+    /// Something was blocked and has not been written out since.
+    pub(crate) waiting: bool,
+    /// In the list of clients whose sockets are to be closed.
+    pub(crate) closed: bool,
+    /// The peer sends no more.
+    pub(crate) input_ended: bool,
+    /// The peer has ended its side; the end is behind the bytes that are left.
+    pub(crate) hangup: bool,
+    pub(crate) ping_timer: bool,
+    pub(crate) deadline_timer: bool,
+}
+
+/// One connection and everything the broker knows about it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: ConnId,
+    pub(crate) outbox: Outbox,
+    pub(crate) closing: Option<CloseReason>,
+    pub(crate) choices: Choices,
+    pub(crate) places: Places,
+    pub(crate) connected: bool,
+    pub(crate) operated: bool,
+    pub(crate) greeted: bool,
+    pub(crate) pings_out: u8,
+    pub(crate) rtt_known: bool,
+    pub(crate) messages_out: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) messages_in: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) subs: Subs,
+    pub(crate) inbox: Inbox,
+    pub(crate) number: ClientNumber,
+    pub(crate) started: Instant,
+    pub(crate) last_input: Instant,
+    /// When the present state began that a deadline ends: blocked, or saying farewell.
+    pub(crate) waiting_since: Instant,
+    /// `ip:port` of the peer.
+    pub(crate) peer: Box<str>,
+    pub(crate) name: Option<TextId>,
+    pub(crate) lang: Option<TextId>,
+    pub(crate) version: Option<TextId>,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    slab: Slab<Box<Client>>,
+    pub(crate) spool: Spool,
+    pub(crate) sids: SidTable,
+    pub(crate) names: TextTable,
+    pub(crate) stats: Stats,
+    pub(crate) gather: Gather,
+    pub(crate) trace: Trace,
+    dirty: VecDeque<Slot>,
+    doomed: Vec<Slot>,
+    /// Subscriptions that reached their maximum while their list was walked.
+    pub(crate) finished: Vec<(Slot, Sid)>,
+    pending_bytes_max: u64,
+    generation: Generation,
+}
+
+impl Clients {
+    pub(crate) fn new(pending_bytes_max: u64, seed: u64, trace: Trace) -> Self {
+        Self {
+            slab: Slab::new(),
+            spool: Spool::new(),
+            sids: SidTable::new(seed),
+            names: TextTable::new(seed.wrapping_add(1)),
+            stats: Stats::default(),
+            gather: Gather::default(),
+            trace,
+            dirty: VecDeque::new(),
+            doomed: Vec::new(),
+            finished: Vec::new(),
+            pending_bytes_max,
+            generation: Generation::default(),
+        }
+    }
+
+    /// Lets the next client have a given generation, so that a test can meet the wrap.
+    pub(crate) fn set_generation(&mut self, generation: Generation) {
+        self.generation = generation;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn insert(&mut self, number: ClientNumber, peer: Box<str>, now: Instant) -> ConnId {
+        self.generation = self.generation.next();
+        let entry = self.slab.vacant_entry();
+        let id = ConnId { slot: Slot::from_key(entry.key()), generation: self.generation };
+        entry.insert(Box::new(Client {
+            id,
+            outbox: Outbox::new(),
+            closing: None,
+            choices: Choices::BEFORE_CONNECT,
+            places: Places::default(),
+            connected: false,
+            operated: false,
+            greeted: false,
+            pings_out: 0,
+            rtt_known: false,
+            messages_out: 0,
+            bytes_out: 0,
+            messages_in: 0,
+            bytes_in: 0,
+            subs: Subs::new(),
+            inbox: Inbox::default(),
+            number,
+            started: now,
+            last_input: now,
+            waiting_since: now,
+            peer,
+            name: None,
+            lang: None,
+            version: None,
+        }));
+        self.stats.clients += 1;
+        self.stats.clients_total += 1;
+        id
+    }
+
+    /// Removes a client whose subscriptions are gone.
+    pub(crate) fn remove(&mut self, slot: Slot) -> Box<Client> {
+        let mut client = self.slab.remove(slot.key());
+        debug_assert_eq!(client.subs.len(), 0, "subscriptions end before their client");
+        client.outbox.discard(&mut self.spool, &mut self.sids);
+        for text in [client.name, client.lang, client.version].into_iter().flatten() {
+            self.names.release(text);
+        }
+        self.stats.clients -= 1;
+        if self.slab.is_empty() {
+            self.slab.shrink_to_fit();
+        }
+        client
+    }
+
+    /// The slot of a client that is still the one that was meant (I13).
+    pub(crate) fn resolve(&self, id: ConnId) -> Option<Slot> {
+        let client = self.slab.get(id.slot.key())?;
+        (client.id.generation == id.generation).then_some(id.slot)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: Slot) -> &Client {
+        &self.slab[slot.key()]
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> &mut Client {
+        &mut self.slab[slot.key()]
+    }
+
+    pub(crate) fn contains(&self, slot: Slot) -> bool {
+        self.slab.contains(slot.key())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.slab.iter().map(|(_, client)| &**client)
+    }
+
+    /// Keeps what a client said about itself, for the log and for statistics.
+    pub(crate) fn describe(&mut self, slot: Slot, options: &ConnectOptions) {
+        let texts = [&options.name, &options.lang, &options.version];
+        let texts = texts.map(|text| text.as_ref().map(|text| self.names.intern(text.as_bytes())));
+        let client = &mut self.slab[slot.key()];
+        let old = [
+            std::mem::replace(&mut client.name, texts[0]),
+            std::mem::replace(&mut client.lang, texts[1]),
+            std::mem::replace(&mut client.version, texts[2]),
+        ];
+        for text in old.into_iter().flatten() {
+            self.names.release(text);
+        }
+    }
+
+    /// Traces one operation of a client.
+    pub(crate) fn trace_operation(&mut self, slot: Slot, op: &ClientOp<'_>) {
+        let client = &self.slab[slot.key()];
+        self.trace.operation(&client.peer, client.number, op);
+    }
+
+    /// Traces a line to a client.
+    pub(crate) fn trace_out(&mut self, slot: Slot, line: &[u8]) {
+        let client = &self.slab[slot.key()];
+        let text = format!("[{}]", String::from_utf8_lossy(line.trim_ascii_end()));
+        self.trace.push(&client.peer, client.number, Direction::Out, text);
+    }
+
+    /// Queues a record for a client that still takes records. Says whether it did.
+    #[inline]
+    pub(crate) fn push(&mut self, slot: Slot, sid: Sid, record: RecordId, length: usize) -> bool {
+        let client = &mut self.slab[slot.key()];
+        if client.closing.is_some() {
+            return false;
+        }
+        let length = length + self.sids.text_len(sid);
+        client.outbox.push(record, sid, length, &mut self.spool, &mut self.sids);
+        if !client.places.dirty && !client.places.blocked {
+            client.places.dirty = true;
+            self.dirty.push_back(slot);
+        }
+        if client.outbox.pending_bytes() > self.pending_bytes_max {
+            self.doom(slot, CloseReason::SlowConsumerPendingBytes);
+        }
+        true
+    }
+
+    /// Queues one of the fixed texts.
+    pub(crate) fn push_fixed(&mut self, slot: Slot, text: Fixed) {
+        let record = text.record();
+        let line = self.spool.pieces(record).prefix;
+        let length = line.len();
+        if self.trace.enabled {
+            self.trace_out(slot, &line.to_vec());
+        }
+        self.push(slot, Sid::NONE, record, length);
+    }
+
+    /// Queues any other text.
+    pub(crate) fn push_text(&mut self, slot: Slot, text: &[u8]) {
+        if self.trace.enabled {
+            self.trace_out(slot, text);
+        }
+        let record = self.spool.append_text(text);
+        self.push(slot, Sid::NONE, record, text.len());
+        self.spool.release(record.segment, 1);
+    }
+
+    /// Marks a client to be closed; the first reason stays.
+    pub(crate) fn doom(&mut self, slot: Slot, reason: CloseReason) {
+        let client = &mut self.slab[slot.key()];
+        if client.closing.is_none() {
+            client.closing = Some(reason);
+            self.stats.count_close(reason);
+            self.doomed.push(slot);
+        }
+    }
+
+    /// The next marked client whose closing has not begun.
+    pub(crate) fn poll_doomed(&mut self) -> Option<Slot> {
+        self.doomed.pop()
+    }
+
+    /// The next client that has bytes to write and a socket that may take them.
+    pub(crate) fn poll_dirty(&mut self) -> Option<Slot> {
+        while let Some(slot) = self.dirty.pop_front() {
+            let Some(client) = self.slab.get_mut(slot.key()) else { continue };
+            if !std::mem::replace(&mut client.places.dirty, false) {
+                continue;
+            }
+            if !client.outbox.is_empty() && !client.places.blocked {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    pub(crate) fn dirty_len(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// Puts a client back at the end of the list of those to write.
+    pub(crate) fn mark_dirty(&mut self, slot: Slot) {
+        let client = &mut self.slab[slot.key()];
+        if !client.places.dirty && !client.outbox.is_empty() {
+            client.places.dirty = true;
+            self.dirty.push_back(slot);
+        }
+    }
+
+    /// Gathers a client's next write.
+    pub(crate) fn gather(&mut self, slot: Slot) {
+        let client = &self.slab[slot.key()];
+        client.outbox.gather(&self.spool, &self.sids, &mut self.gather);
+    }
+
+    /// Drops from a client's outbox what was written of the last gathering.
+    pub(crate) fn advance(&mut self, slot: Slot, written: usize) {
+        let client = &mut self.slab[slot.key()];
+        client.outbox.advance(&self.gather, written, &mut self.spool, &mut self.sids);
+    }
+
+    /// Drops everything that waits for a client.
+    pub(crate) fn discard(&mut self, slot: Slot) {
+        let client = &mut self.slab[slot.key()];
+        client.outbox.discard(&mut self.spool, &mut self.sids);
+    }
+
+    /// Returns the memory of a burst.
+    pub(crate) fn shrink(&mut self) {
+        self.spool.shrink();
+        if self.dirty.is_empty() && self.dirty.capacity() > LIST_KEPT {
+            self.dirty = VecDeque::new();
+        }
+    }
+
+    /// Walks the invariants.
+    pub(crate) fn check(&self) {
+        self.spool.check();
+        assert_eq!(self.stats.clients, self.slab.len() as u64);
+        let mut subscriptions = 0;
+        for (key, client) in &self.slab {
+            assert_eq!(client.id.slot.key(), key);
+            assert_eq!(client.outbox.is_empty(), client.outbox.pending_bytes() == 0);
+            subscriptions += client.subs.len() as u64;
+            let waits = client.places.dirty || client.places.blocked;
+            assert!(client.outbox.is_empty() || waits, "unsent bytes have somebody to send them");
+        }
+        assert_eq!(self.stats.subscriptions, subscriptions);
+    }
+}
+
+/// Room of an emptied list that is kept.
+const LIST_KEPT: usize = 1024;

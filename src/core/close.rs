@@ -1,0 +1,95 @@
+//! Why a connection ended: the log's words for it and whether its pending output is still written.
+//!
+//! Absent: the `-ERR` texts, which are the protocol's (`fanfare_protocol::error`).
+
+use std::fmt;
+
+/// Every reason to close a connection. The texts are those that operators of NATS know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// No operation in time.
+    AuthenticationTimeout,
+    /// CONNECT was refused.
+    AuthorizationViolation,
+    /// The client closed, or half-closed, its side.
+    ClientClosed,
+    /// The broker had no room for the connection.
+    MaxConnectionsExceeded,
+    /// A control line above the limit.
+    MaxControlLineExceeded,
+    /// A message above the limit.
+    MaxPayloadExceeded,
+    /// CONNECT asked for no-responders without headers.
+    NoRespondersRequiresHeaders,
+    /// Bytes that are not the protocol.
+    ProtocolViolation,
+    /// The socket failed while it was read.
+    ReadError,
+    /// The broker stops.
+    ServerShutdown,
+    /// More unsent bytes than a client may have.
+    SlowConsumerPendingBytes,
+    /// The largest debtor when a shard's memory for unsent messages ran out.
+    SlowConsumerShed,
+    /// The client took no byte for too long.
+    SlowConsumerWriteDeadline,
+    /// Too many unanswered PINGs.
+    StaleConnection,
+    /// The socket failed while it was written.
+    WriteError,
+}
+
+impl CloseReason {
+    /// Whether what waits for the client is written before the socket is closed.
+    pub fn flushes(self) -> bool {
+        match self {
+            Self::AuthenticationTimeout
+            | Self::AuthorizationViolation
+            | Self::ClientClosed
+            | Self::MaxConnectionsExceeded
+            | Self::MaxControlLineExceeded
+            | Self::MaxPayloadExceeded
+            | Self::NoRespondersRequiresHeaders
+            | Self::ProtocolViolation
+            | Self::ServerShutdown
+            | Self::StaleConnection => true,
+            Self::ReadError
+            | Self::SlowConsumerPendingBytes
+            | Self::SlowConsumerShed
+            | Self::SlowConsumerWriteDeadline
+            | Self::WriteError => false,
+        }
+    }
+
+    /// Whether the client was closed for being slow.
+    pub fn is_slow_consumer(self) -> bool {
+        matches!(
+            self,
+            Self::SlowConsumerPendingBytes
+                | Self::SlowConsumerShed
+                | Self::SlowConsumerWriteDeadline
+        )
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AuthenticationTimeout => "Authentication Timeout",
+            Self::AuthorizationViolation => "Authorization Violation",
+            Self::ClientClosed => "Client Closed",
+            Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
+            Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
+            Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
+            Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
+            Self::ProtocolViolation => "Protocol Violation",
+            Self::ReadError => "Read Error",
+            Self::ServerShutdown => "Server Shutdown",
+            Self::SlowConsumerPendingBytes => "Slow Consumer (Pending Bytes)",
+            Self::SlowConsumerShed => "Slow Consumer (Memory Budget)",
+            Self::SlowConsumerWriteDeadline => "Slow Consumer (Write Deadline)",
+            Self::StaleConnection => "Stale Connection",
+            Self::WriteError => "Write Error",
+        })
+    }
+}

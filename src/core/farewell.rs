@@ -1,0 +1,94 @@
+//! The end of a connection: what is still written, what is given back, and when it is over.
+//!
+//! Absent: sockets. A closing client receives nothing more; its subscriptions end at once or, when
+//! there are many, over a few turns; its last bytes have a short time to leave.
+
+use super::close::CloseReason;
+use super::ids::Slot;
+use super::inbox::Inbox;
+use super::shard::{Closed, Shard};
+use super::timer::TimerKind;
+
+impl Shard {
+    /// Begins to close the clients that were marked.
+    pub(crate) fn settle_closings(&mut self) {
+        while let Some(slot) = self.clients.poll_doomed() {
+            self.begin_close(slot);
+        }
+    }
+
+    /// Removes subscriptions of closing clients, a bounded number a turn.
+    pub(crate) fn sweep_leaving(&mut self) {
+        let mut budget = SWEEP_PER_TURN;
+        while budget > 0 {
+            let Some(slot) = self.leaving.front().copied() else { return };
+            budget = self.end_subscriptions(slot, budget);
+            if self.clients.get(slot).subs.len() == 0 {
+                self.leaving.pop_front();
+                self.finish_close(slot);
+            }
+        }
+    }
+
+    /// Notes a closing client as closed once nothing of it is left to do.
+    pub(crate) fn finish_close(&mut self, slot: Slot) {
+        let client = self.clients.get_mut(slot);
+        let done = client.outbox.is_empty() && client.subs.len() == 0;
+        if client.closing.is_some() && done && !client.places.closed {
+            client.places.closed = true;
+            self.closed.push_back(slot);
+        }
+    }
+
+    /// The next connection whose socket is to be closed; the client is gone with this.
+    pub(crate) fn take_closed(&mut self) -> Option<Closed> {
+        let slot = self.closed.pop_front()?;
+        let client = self.clients.remove(slot);
+        let reason = client.closing.unwrap_or(CloseReason::ClientClosed);
+        Some(Closed { client: client.id, number: client.number, peer: client.peer, reason })
+    }
+
+    /// A farewell that takes too long is cut short.
+    pub(crate) fn farewell_due(&mut self, slot: Slot) {
+        let since = self.clients.get(slot).waiting_since;
+        if self.now.since_ns(since) >= FAREWELL_NS {
+            self.clients.discard(slot);
+            self.finish_close(slot);
+        }
+    }
+
+    fn begin_close(&mut self, slot: Slot) {
+        let now = self.now;
+        let client = self.clients.get_mut(slot);
+        let Some(reason) = client.closing else { return };
+        client.inbox = Inbox::default();
+        client.waiting_since = now;
+        if !reason.flushes() {
+            self.clients.discard(slot);
+        } else if !self.clients.get(slot).outbox.is_empty() {
+            let id = self.clients.get(slot).id;
+            self.timers.insert(id, TimerKind::Deadline, now.after_ns(FAREWELL_NS));
+        }
+        self.end_subscriptions(slot, SWEEP_PER_TURN);
+        if self.clients.get(slot).subs.len() > 0 {
+            self.leaving.push_back(slot);
+        } else {
+            self.finish_close(slot);
+        }
+    }
+
+    /// Ends up to `budget` subscriptions of a client; says what is left of the budget.
+    fn end_subscriptions(&mut self, slot: Slot, mut budget: usize) -> usize {
+        while budget > 0 {
+            let Some(sub) = self.clients.get_mut(slot).subs.pop() else { return budget };
+            self.remove_receiver(sub);
+            budget -= 1;
+        }
+        budget
+    }
+}
+
+/// Subscriptions of closing clients that one turn removes.
+const SWEEP_PER_TURN: usize = 4096;
+/// How long the last bytes of a closing client may take to leave, in nanoseconds.
+const FAREWELL_NS: u64 = 2_000_000_000;

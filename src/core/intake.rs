@@ -1,0 +1,209 @@
+//! From the bytes of a turn to executed operations, in byte order for each client.
+//!
+//! Absent: sockets, and what operations do (`session`). All of a turn's reads land in one arena, and
+//! nothing in it is interpreted before the drain is over (I1). What is left of an operation stays
+//! with its client (`inbox`).
+
+use fanfare_protocol::decode::{self, DecodeError, Step};
+
+use super::ids::{ConnId, Slot};
+use super::inbox::Assembly;
+use super::session::Flow;
+use super::shard::Shard;
+use super::spool::Body;
+
+/// Where one client's bytes of this turn are.
+#[derive(Debug, Clone, Copy)]
+struct Input {
+    client: ConnId,
+    start: usize,
+    end: usize,
+}
+
+/// The bytes that one turn has read; the room is used again in the next.
+#[derive(Debug, Default)]
+pub(crate) struct Arena {
+    bytes: Vec<u8>,
+    used: usize,
+    inputs: Vec<Input>,
+}
+
+impl Arena {
+    /// Room for one read behind `rest`, which is put in front of it.
+    pub(crate) fn room(&mut self, rest: &[u8]) -> &mut [u8] {
+        let start = self.used + rest.len();
+        let end = start + READ_BYTES;
+        if self.bytes.len() < end {
+            self.bytes.resize(end.max(2 * READ_BYTES), 0);
+        }
+        self.bytes[self.used..start].copy_from_slice(rest);
+        &mut self.bytes[start..end]
+    }
+
+    /// Notes what the last room's read brought, the rest in front of it included.
+    pub(crate) fn commit(&mut self, client: ConnId, length: usize) {
+        let start = self.used;
+        self.used += length;
+        debug_assert!(self.used <= self.bytes.len(), "nobody reads more than there was room for");
+        self.inputs.push(Input { client, start, end: self.used });
+    }
+
+    /// Whether this turn should read no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.inputs.len() >= READS_PER_TURN || self.used >= ARENA_BYTES_MAX
+    }
+
+    fn clear(&mut self) {
+        self.inputs.clear();
+        self.used = 0;
+        if self.bytes.len() > ARENA_BYTES_KEPT {
+            self.bytes.truncate(ARENA_BYTES_KEPT);
+            self.bytes.shrink_to_fit();
+        }
+    }
+}
+
+impl Shard {
+    /// Resumes parked clients, oldest first, then executes what was read.
+    pub(crate) fn route_all(&mut self) {
+        self.resume_parked();
+        let mut arena = std::mem::take(&mut self.arena);
+        for input in &arena.inputs {
+            if let Some(slot) = self.clients.resolve(input.client) {
+                self.execute(slot, &arena.bytes[input.start..input.end]);
+            }
+        }
+        arena.clear();
+        self.arena = arena;
+    }
+
+    /// Whether a client with a waiting command is worth a try.
+    pub(crate) fn can_resume(&self) -> bool {
+        !self.parked.is_empty() && self.mesh.returned() != self.parked_at
+    }
+
+    fn resume_parked(&mut self) {
+        if !self.can_resume() {
+            return;
+        }
+        self.parked_at = self.mesh.returned();
+        for _ in 0..self.parked.len() {
+            let Some(slot) = self.parked.pop_front() else { return };
+            if !self.clients.contains(slot) {
+                continue;
+            }
+            let client = self.clients.get_mut(slot);
+            if !std::mem::replace(&mut client.places.parked, false) || client.closing.is_some() {
+                continue;
+            }
+            let rest = std::mem::take(&mut client.inbox.rest);
+            self.execute(slot, &rest);
+            self.ready_again(slot);
+        }
+    }
+
+    fn park(&mut self, slot: Slot, rest: &[u8]) {
+        let client = self.clients.get_mut(slot);
+        client.inbox.keep(rest);
+        client.places.parked = true;
+        self.parked.push_back(slot);
+        self.clients.stats.parked += 1;
+    }
+
+    fn execute(&mut self, slot: Slot, bytes: &[u8]) {
+        if self.clients.get(slot).closing.is_some() {
+            return;
+        }
+        let mut rest = bytes;
+        if self.clients.get(slot).inbox.assembly.is_some() {
+            match self.continue_assembly(slot, &mut rest) {
+                Flow::Done => {}
+                Flow::Park => return self.park(slot, rest),
+                Flow::Stop => return,
+            }
+        }
+        let mut operated = false;
+        while !rest.is_empty() {
+            match decode::next(rest, &self.decode_limits) {
+                Ok(Step::Op(op, used)) => match self.apply(slot, &op) {
+                    Flow::Done => {
+                        operated = true;
+                        rest = &rest[used..];
+                    }
+                    Flow::Park => return self.park(slot, rest),
+                    Flow::Stop => return,
+                },
+                Ok(Step::Payload { line, line_len }) => {
+                    if line.header_len.is_some() && !self.clients.get(slot).choices.headers {
+                        self.violation(slot);
+                        return;
+                    }
+                    if line.total_len as usize >= ASSEMBLED_FROM {
+                        let mut assembly = Box::new(Assembly::new(&line));
+                        assembly.take(&rest[line_len..]);
+                        self.clients.get_mut(slot).inbox.assembly = Some(assembly);
+                        rest = &[];
+                    }
+                    break;
+                }
+                Ok(Step::More) => break,
+                Err(error) => return self.refuse(slot, error),
+            }
+            if self.clients.get(slot).closing.is_some() {
+                return;
+            }
+        }
+        let client = self.clients.get_mut(slot);
+        if operated {
+            client.operated = true;
+            client.last_input = self.now;
+        }
+        client.inbox.keep(rest);
+    }
+
+    /// Feeds a large message; executes it when it is whole.
+    fn continue_assembly(&mut self, slot: Slot, rest: &mut &[u8]) -> Flow {
+        let client = self.clients.get_mut(slot);
+        let Some(mut assembly) = client.inbox.assembly.take() else { return Flow::Done };
+        let taken = assembly.take(rest);
+        *rest = &rest[taken..];
+        if !assembly.is_whole() {
+            client.inbox.assembly = Some(assembly);
+            return Flow::Done;
+        }
+        if let Err(error) = decode::check_frame_end(assembly.frame_end()) {
+            self.refuse(slot, error);
+            return Flow::Stop;
+        }
+        let body = assembly.take_body();
+        let flow = self.publish(slot, &assembly.line(), Body::Shared(&body));
+        let client = self.clients.get_mut(slot);
+        client.operated = true;
+        client.last_input = self.now;
+        if flow == Flow::Park {
+            assembly.restore_body(body);
+            client.inbox.assembly = Some(assembly);
+        } else if client.closing.is_some() {
+            return Flow::Stop;
+        }
+        flow
+    }
+
+    fn refuse(&mut self, slot: Slot, error: DecodeError) {
+        match error {
+            DecodeError::Protocol(error) => self.answer(slot, &error),
+            DecodeError::Silent(_) => self.violation(slot),
+        };
+    }
+}
+
+/// Most bytes of one read: fairness between clients, and two of them fit into a core's cache.
+const READ_BYTES: usize = 64 * 1024;
+/// Most reads of one turn.
+const READS_PER_TURN: usize = 64;
+/// Bytes of a turn's reads after which it reads no more.
+const ARENA_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the arena that a calm shard keeps.
+const ARENA_BYTES_KEPT: usize = 256 * 1024;
+/// Messages from this size on are collected in a buffer of their own when they come in pieces.
+const ASSEMBLED_FROM: usize = 16 * 1024;

@@ -1,0 +1,544 @@
+//! Who wants what, in the whole broker: this shard's receivers, and an exact replica of its peers'
+//! interest.
+//!
+//! Absent: matching wildcards (`trie`), moving changes between shards (`mesh`) and delivery. The
+//! representation is nobody else's business: others see filters by slot and lists of receivers.
+//! I5: what a drain or a timer changes goes to a dirty set of state, one entry a filter and peer.
+//! I9: a slot is freed only after its removal has been staged to every peer.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
+
+use fanfare_protocol::subject::Filter as FilterText;
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::ids::{Generation, Handle, ShardId, Slot};
+use super::sids::Sid;
+use super::small_list::SmallList;
+use super::subs::List;
+use super::texts::{TextId, TextTable};
+use super::trie::{Frontier, Trie};
+
+/// One receiver in a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) client: Slot,
+    pub(crate) sid: Sid,
+    /// Deliveries since SUB.
+    pub(crate) delivered: u64,
+    /// Deliveries after which the subscription ends; 0 for never.
+    pub(crate) max: u64,
+}
+
+/// What a peer told about a filter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remote {
+    pub(crate) shard: ShardId,
+    pub(crate) handle: Handle,
+}
+
+/// What a peer told about a queue group on a filter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RemoteQueue {
+    pub(crate) shard: ShardId,
+    pub(crate) handle: Handle,
+    pub(crate) count: u32,
+}
+
+/// One filter that somebody in the broker subscribes to.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    text: Box<[u8]>,
+    generation: Generation,
+    pub(crate) members: SmallList<Member>,
+    pub(crate) queues: SmallList<Slot>,
+    pub(crate) remotes: SmallList<Remote>,
+    /// Peers that believe this shard has plain subscribers.
+    told: u64,
+    /// Peers in whose dirty set the filter is.
+    dirty: u64,
+}
+
+/// One queue group's members on one filter.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) name: TextId,
+    filter: Slot,
+    generation: Generation,
+    pub(crate) members: SmallList<Member>,
+    pub(crate) remotes: SmallList<RemoteQueue>,
+    /// Peers that believe this shard has members.
+    told: u64,
+    dirty: u64,
+}
+
+/// A change of interest, as one shard tells it to another: state, not a difference, so that telling
+/// it again or leaving an older one out is always right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change<'a> {
+    /// Whether the teller has plain subscribers for a filter.
+    Filter { filter: &'a [u8], handle: Handle, present: bool },
+    /// How many members of a queue group the teller has on a filter.
+    Queue { filter: &'a [u8], queue: &'a [u8], handle: Handle, count: u32 },
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    filters: Slab<Filter>,
+    queues: Slab<Queue>,
+    names: TextTable,
+    literals: HashTable<Slot>,
+    wildcards: Trie,
+    hasher: FixedState,
+    frontier: Frontier,
+    peers: Vec<ShardId>,
+    peers_mask: u64,
+    generation: Generation,
+    dirty: Vec<VecDeque<List>>,
+}
+
+impl Interest {
+    pub(crate) fn new(me: ShardId, shards: usize, seed: u64) -> Self {
+        let peers: Vec<_> = (0..shards).filter_map(ShardId::new).filter(|id| *id != me).collect();
+        Self {
+            filters: Slab::new(),
+            queues: Slab::new(),
+            names: TextTable::new(seed.wrapping_add(1)),
+            literals: HashTable::new(),
+            wildcards: Trie::new(seed.wrapping_add(2)),
+            hasher: FixedState::with_seed(seed.wrapping_add(3)),
+            frontier: Frontier::default(),
+            peers_mask: peers.iter().fold(0, |mask, peer| mask | peer.bit()),
+            peers,
+            generation: Generation::default(),
+            dirty: vec![VecDeque::new(); shards],
+        }
+    }
+
+    /// Lets the next handle have a given generation, so that a test can meet the wrap.
+    pub(crate) fn set_generation(&mut self, generation: Generation) {
+        self.generation = generation;
+    }
+
+    pub(crate) fn filter(&self, slot: Slot) -> &Filter {
+        &self.filters[slot.key()]
+    }
+
+    pub(crate) fn queue(&self, slot: Slot) -> &Queue {
+        &self.queues[slot.key()]
+    }
+
+    /// The receivers in a list.
+    #[inline]
+    pub(crate) fn members_mut(&mut self, list: List) -> &mut SmallList<Member> {
+        match list {
+            List::Plain(slot) => &mut self.filters[slot.key()].members,
+            List::Queue(slot) => &mut self.queues[slot.key()].members,
+        }
+    }
+
+    /// The filter behind a peer's handle, if it is still the one that was meant (I9).
+    #[inline]
+    pub(crate) fn resolve_filter(&self, handle: Handle) -> Option<Slot> {
+        let filter = self.filters.get(handle.slot.key())?;
+        (filter.generation == handle.generation).then_some(handle.slot)
+    }
+
+    /// The queue behind a peer's handle, if it is still the one that was meant (I9).
+    pub(crate) fn resolve_queue(&self, handle: Handle) -> Option<Slot> {
+        let queue = self.queues.get(handle.slot.key())?;
+        (queue.generation == handle.generation).then_some(handle.slot)
+    }
+
+    /// Filters known here, one's own and the peers'.
+    pub(crate) fn len(&self) -> usize {
+        self.filters.len()
+    }
+
+    /// Whether a filter is known here.
+    pub(crate) fn knows(&self, filter: &[u8]) -> bool {
+        self.find(filter).is_some()
+    }
+
+    /// Appends the filters that match a published subject.
+    #[inline]
+    pub(crate) fn matches(&mut self, subject: &[u8], found: &mut Vec<Slot>) {
+        found.extend(self.find_literal(subject));
+        if self.wildcards.len() > 0 {
+            self.wildcards.matches(subject, &mut self.frontier, found);
+        }
+    }
+
+    /// Appends all queue groups on a filter as (name, queue).
+    pub(crate) fn queues_of(&self, filter: Slot, into: &mut Vec<(TextId, Slot)>) {
+        let queues = self.filters[filter.key()].queues.as_slice();
+        into.extend(queues.iter().map(|slot| (self.queues[slot.key()].name, *slot)));
+    }
+
+    /// The peers that must be told before a subscription to this filter may take effect.
+    pub(crate) fn peers_to_tell(&self, filter: &[u8], queue: Option<&[u8]>) -> u64 {
+        match (queue, self.find(filter)) {
+            (None, Some(slot)) => self.peers_mask & !self.filters[slot.key()].told,
+            // A member more changes the weights that every peer draws by.
+            (Some(_), _) | (None, None) => self.peers_mask,
+        }
+    }
+
+    /// Adds a receiver and says where it stands.
+    pub(crate) fn add(
+        &mut self,
+        filter: FilterText<'_>,
+        queue: Option<&[u8]>,
+        member: Member,
+    ) -> (List, u32) {
+        let slot = self.ensure_filter(filter.as_bytes());
+        let list = match queue {
+            None => List::Plain(slot),
+            Some(name) => List::Queue(self.ensure_queue(slot, name)),
+        };
+        let position = self.members_mut(list).push(member);
+        (list, index(position))
+    }
+
+    /// Notes that a change of this list was staged to these peers.
+    pub(crate) fn told(&mut self, list: List, peers: u64) {
+        match list {
+            List::Plain(slot) => self.filters[slot.key()].told |= peers,
+            List::Queue(slot) => self.queues[slot.key()].told |= peers,
+        }
+    }
+
+    /// What there is to tell about a list.
+    pub(crate) fn change(&self, list: List) -> Change<'_> {
+        match list {
+            List::Plain(slot) => {
+                let filter = &self.filters[slot.key()];
+                Change::Filter {
+                    filter: &filter.text,
+                    handle: Handle { slot, generation: filter.generation },
+                    present: !filter.members.is_empty(),
+                }
+            }
+            List::Queue(slot) => {
+                let queue = &self.queues[slot.key()];
+                Change::Queue {
+                    filter: &self.filters[queue.filter.key()].text,
+                    queue: self.names.text(queue.name),
+                    handle: Handle { slot, generation: queue.generation },
+                    count: index(queue.members.len()),
+                }
+            }
+        }
+    }
+
+    /// Removes the receiver at a position; names the one that moved there, if any did.
+    pub(crate) fn remove(&mut self, list: List, position: u32) -> Option<(Slot, Sid)> {
+        let members = self.members_mut(list);
+        let removed = members.swap_remove(position as usize);
+        debug_assert!(removed.is_some(), "a subscription knows its position");
+        let moved = members.as_slice().get(position as usize).map(|m| (m.client, m.sid));
+        match list {
+            List::Plain(slot) => {
+                let filter = &self.filters[slot.key()];
+                if filter.members.is_empty() {
+                    self.mark_dirty(list, filter.told);
+                    self.free_filter(slot);
+                }
+            }
+            List::Queue(slot) => {
+                self.mark_dirty(list, self.queues[slot.key()].told);
+                self.free_queue(slot);
+            }
+        }
+        moved
+    }
+
+    /// The next list whose state a peer has not been told, if its telling is still due.
+    ///
+    /// The caller stages [`Interest::change`] and then calls [`Interest::settle`].
+    pub(crate) fn poll_dirty(&mut self, peer: ShardId) -> Option<List> {
+        while let Some(list) = self.dirty[peer.index()].front().copied() {
+            let due = match list {
+                List::Plain(slot) => {
+                    let filter = &self.filters[slot.key()];
+                    (filter.told & peer.bit() != 0) == filter.members.is_empty()
+                }
+                List::Queue(slot) => self.queues[slot.key()].told & peer.bit() != 0,
+            };
+            if due {
+                return Some(list);
+            }
+            self.take_dirty(peer);
+        }
+        if self.dirty[peer.index()].capacity() > DIRTY_KEPT {
+            self.dirty[peer.index()] = VecDeque::new();
+        }
+        None
+    }
+
+    /// Notes that the list that [`Interest::poll_dirty`] named was staged to the peer.
+    pub(crate) fn settle(&mut self, peer: ShardId) {
+        let Some(list) = self.dirty[peer.index()].front().copied() else { return };
+        match list {
+            List::Plain(slot) => {
+                let filter = &mut self.filters[slot.key()];
+                set(&mut filter.told, peer, !filter.members.is_empty());
+            }
+            List::Queue(slot) => {
+                let queue = &mut self.queues[slot.key()];
+                set(&mut queue.told, peer, !queue.members.is_empty());
+            }
+        }
+        self.take_dirty(peer);
+    }
+
+    /// Takes in what a peer told.
+    pub(crate) fn apply(&mut self, shard: ShardId, change: Change<'_>) {
+        match change {
+            Change::Filter { filter, handle, present: true } => {
+                let slot = self.ensure_filter(filter);
+                let remotes = &mut self.filters[slot.key()].remotes;
+                match remotes.as_mut_slice().iter_mut().find(|remote| remote.shard == shard) {
+                    Some(remote) => remote.handle = handle,
+                    None => {
+                        remotes.push(Remote { shard, handle });
+                    }
+                }
+            }
+            Change::Filter { filter, present: false, .. } => {
+                let Some(slot) = self.find(filter) else { return };
+                let remotes = &mut self.filters[slot.key()].remotes;
+                let known = remotes.as_slice().iter().position(|remote| remote.shard == shard);
+                if let Some(known) = known {
+                    remotes.swap_remove(known);
+                }
+                self.free_filter(slot);
+            }
+            Change::Queue { filter, queue, handle, count } => {
+                self.apply_queue(shard, filter, queue, RemoteQueue { shard, handle, count });
+            }
+        }
+    }
+
+    /// Whether every peer knows the present state.
+    pub(crate) fn has_settled(&self) -> bool {
+        self.dirty.iter().all(VecDeque::is_empty)
+    }
+
+    /// Whether nothing is known and nothing is to be told.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.filters.is_empty()
+            && self.queues.is_empty()
+            && self.names.len() == 0
+            && self.literals.is_empty()
+            && self.wildcards.len() == 0
+            && self.has_settled()
+    }
+
+    /// Walks the invariants.
+    pub(crate) fn check(&self) {
+        self.wildcards.check();
+        assert_eq!(self.literals.len() + self.wildcards.len(), self.filters.len());
+        for (key, filter) in &self.filters {
+            let slot = Slot::from_key(key);
+            assert_eq!(self.find(&filter.text), Some(slot), "a filter is found by its text");
+            assert!(!self.is_unused(filter), "no filter without a purpose");
+            for queue in filter.queues.as_slice() {
+                assert_eq!(self.queues[queue.key()].filter, slot);
+            }
+        }
+        for (_, queue) in &self.queues {
+            assert!(!queue.members.is_empty() || !queue.remotes.is_empty() || queue.dirty != 0);
+        }
+        for peer in &self.peers {
+            for list in &self.dirty[peer.index()] {
+                let dirty = match list {
+                    List::Plain(slot) => self.filters[slot.key()].dirty,
+                    List::Queue(slot) => self.queues[slot.key()].dirty,
+                };
+                assert!(dirty & peer.bit() != 0, "a dirty list is marked");
+            }
+        }
+    }
+}
+
+/// Finding, making and freeing entries.
+impl Interest {
+    fn find(&self, filter: &[u8]) -> Option<Slot> {
+        if is_literal(filter) { self.find_literal(filter) } else { self.wildcards.find(filter) }
+    }
+
+    #[inline]
+    fn find_literal(&self, subject: &[u8]) -> Option<Slot> {
+        let is_filter = |slot: &Slot| *self.filters[slot.key()].text == *subject;
+        self.literals.find(hash(&self.hasher, subject), is_filter).copied()
+    }
+
+    fn ensure_filter(&mut self, text: &[u8]) -> Slot {
+        if let Some(slot) = self.find(text) {
+            return slot;
+        }
+        self.generation = self.generation.next();
+        let filter = Filter {
+            text: text.into(),
+            generation: self.generation,
+            members: SmallList::Empty,
+            queues: SmallList::Empty,
+            remotes: SmallList::Empty,
+            told: 0,
+            dirty: 0,
+        };
+        let slot = Slot::from_key(self.filters.insert(filter));
+        if is_literal(text) {
+            let (filters, hasher) = (&self.filters, &self.hasher);
+            self.literals.insert_unique(hash(hasher, text), slot, |slot| {
+                hash(hasher, &filters[slot.key()].text)
+            });
+        } else {
+            self.wildcards.insert(text, slot);
+        }
+        slot
+    }
+
+    fn ensure_queue(&mut self, filter: Slot, name: &[u8]) -> Slot {
+        let name = self.names.intern(name);
+        let queues = self.filters[filter.key()].queues.as_slice();
+        let known = queues.iter().copied().find(|slot| self.queues[slot.key()].name == name);
+        if let Some(slot) = known {
+            self.names.release(name);
+            return slot;
+        }
+        self.generation = self.generation.next();
+        let slot = Slot::from_key(self.queues.insert(Queue {
+            name,
+            filter,
+            generation: self.generation,
+            members: SmallList::Empty,
+            remotes: SmallList::Empty,
+            told: 0,
+            dirty: 0,
+        }));
+        self.filters[filter.key()].queues.push(slot);
+        slot
+    }
+
+    fn apply_queue(&mut self, shard: ShardId, filter: &[u8], name: &[u8], told: RemoteQueue) {
+        if told.count == 0 && self.find(filter).is_none() {
+            return;
+        }
+        let filter = self.ensure_filter(filter);
+        let slot = self.ensure_queue(filter, name);
+        let remotes = &mut self.queues[slot.key()].remotes;
+        let known = remotes.as_slice().iter().position(|remote| remote.shard == shard);
+        match (known, told.count) {
+            (Some(known), 0) => {
+                remotes.swap_remove(known);
+            }
+            (Some(known), _) => remotes.as_mut_slice()[known] = told,
+            (None, 0) => {}
+            (None, _) => {
+                remotes.push(told);
+            }
+        }
+        self.free_queue(slot);
+    }
+
+    fn free_queue(&mut self, slot: Slot) {
+        let queue = &self.queues[slot.key()];
+        if !queue.members.is_empty() || !queue.remotes.is_empty() || queue.dirty != 0 {
+            return;
+        }
+        debug_assert_eq!(queue.told, 0, "a peer that believes in members is told otherwise first");
+        let queue = self.queues.remove(slot.key());
+        self.names.release(queue.name);
+        let queues = &mut self.filters[queue.filter.key()].queues;
+        if let Some(index) = queues.as_slice().iter().position(|other| *other == slot) {
+            queues.swap_remove(index);
+        }
+        self.free_filter(queue.filter);
+        if self.queues.is_empty() {
+            self.queues.shrink_to_fit();
+        }
+    }
+
+    fn is_unused(&self, filter: &Filter) -> bool {
+        filter.members.is_empty()
+            && filter.queues.is_empty()
+            && filter.remotes.is_empty()
+            && filter.told == 0
+            && filter.dirty == 0
+    }
+
+    fn free_filter(&mut self, slot: Slot) {
+        if !self.is_unused(&self.filters[slot.key()]) {
+            return;
+        }
+        let filter = self.filters.remove(slot.key());
+        if is_literal(&filter.text) {
+            let hash = hash(&self.hasher, &filter.text);
+            if let Ok(entry) = self.literals.find_entry(hash, |other| *other == slot) {
+                entry.remove();
+            }
+        } else {
+            self.wildcards.remove(&filter.text);
+        }
+        if self.filters.is_empty() {
+            self.filters.shrink_to_fit();
+            self.literals = HashTable::new();
+        }
+    }
+
+    fn mark_dirty(&mut self, list: List, peers: u64) {
+        let dirty = match list {
+            List::Plain(slot) => &mut self.filters[slot.key()].dirty,
+            List::Queue(slot) => &mut self.queues[slot.key()].dirty,
+        };
+        let new = peers & !*dirty;
+        *dirty |= peers;
+        for peer in self.peers.iter().filter(|peer| new & peer.bit() != 0) {
+            self.dirty[peer.index()].push_back(list);
+        }
+    }
+
+    fn take_dirty(&mut self, peer: ShardId) {
+        match self.dirty[peer.index()].pop_front() {
+            Some(List::Plain(slot)) => {
+                self.filters[slot.key()].dirty &= !peer.bit();
+                self.free_filter(slot);
+            }
+            Some(List::Queue(slot)) => {
+                self.queues[slot.key()].dirty &= !peer.bit();
+                self.free_queue(slot);
+            }
+            None => {}
+        }
+    }
+}
+
+fn set(mask: &mut u64, peer: ShardId, present: bool) {
+    *mask = if present { *mask | peer.bit() } else { *mask & !peer.bit() };
+}
+
+fn is_literal(filter: &[u8]) -> bool {
+    FilterText::parse(filter).is_none_or(|filter| filter.is_literal())
+}
+
+fn hash(hasher: &FixedState, text: &[u8]) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(text);
+    state.finish()
+}
+
+fn index(length: usize) -> u32 {
+    debug_assert!(u32::try_from(length).is_ok(), "lists are bounded by subscriptions");
+    // INVARIANT: subscriptions of a shard are bounded far below 2^32.
+    #[expect(clippy::cast_possible_truncation)]
+    let narrow = length as u32;
+    narrow
+}
+
+/// Room of a dirty set that is kept when the set is empty.
+const DIRTY_KEPT: usize = 256;

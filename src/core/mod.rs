@@ -1,0 +1,56 @@
+//! The broker as a value: deterministic state machines without I/O, clock, thread, lock or atomic.
+//!
+//! Who drives it: `io` with sockets and threads, and `tests/sim` with virtual ones, through the same
+//! [`turn::Turn`]. Invariants, cited in the code by number:
+//!
+//! * I1 causal drain: no byte is routed before a drain that began after the read that returned it.
+//! * I2 hand-off before write: what a turn staged is visible to peers before its first write.
+//! * I3 interest first: in a hand-off all interest precedes every message.
+//! * I4 all or park: a command has all its effects or none, and then its client waits.
+//! * I5 drain is a sink: taking a record in never waits.
+//! * I6 pair order: for a publisher and a subscriber, delivery order is publish order.
+//! * I7 one match: a message is matched once, on the publisher's shard.
+//! * I8 one per group: for each group name exactly one member is asked, in the whole broker.
+//! * I9 stale handles are harmless: a handle is slot and generation; a mismatch does nothing.
+//! * I10 no lost wake: kept by `io::ring`.
+//! * I11 bounds: everything that input can grow has a limit.
+//! * I12 determinism: outputs follow from state, inputs, time handed in, and seed.
+//! * I13 one home: a client never changes its shard.
+//! * I14 push is enough: nothing in the data path waits for an acknowledgement.
+//!
+//! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
+//! `texts`, `sids`, `small_list`, `trace`), a client's ends (`inbox`, `spool`, `outbox`, `subs`,
+//! `clients`), who wants what (`trie`, `interest`, `groups`, `plan`), between shards (`message`,
+//! `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `farewell`), and
+//! the whole (`shard`, `turn`).
+
+pub mod batch;
+mod clients;
+pub mod close;
+mod deliver;
+mod farewell;
+mod groups;
+pub mod ids;
+mod inbox;
+mod intake;
+mod interest;
+mod mesh;
+mod message;
+mod outbox;
+mod plan;
+pub mod rng;
+mod route;
+mod session;
+pub mod shard;
+mod sids;
+mod slow;
+mod small_list;
+mod spool;
+pub mod stats;
+mod subs;
+mod texts;
+pub mod time;
+mod timer;
+pub mod trace;
+mod trie;
+pub mod turn;

@@ -1,0 +1,370 @@
+//! What one client still has to be sent: a ring of references into the shard's spool.
+//!
+//! Absent: message bytes (`spool`) and sockets. A reference covers a run of neighbouring records
+//! for one subscription, so that a reader of one busy subject costs sixteen bytes however far it is
+//! behind, and an idle client costs nothing.
+
+use std::collections::VecDeque;
+
+use super::sids::{Sid, SidTable};
+use super::spool::{RecordId, SegmentId, Spool};
+
+/// Neighbouring records for one subscription.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    sid: Sid,
+    segment: SegmentId,
+    first: u32,
+    count: u32,
+}
+
+impl Run {
+    const EMPTY: Self = Self { sid: Sid::NONE, segment: SegmentId::FIXED, first: 0, count: 0 };
+
+    fn record(&self, ahead: u32) -> RecordId {
+        // A run of a fixed text repeats one record.
+        let ahead = if self.segment == SegmentId::FIXED { 0 } else { ahead };
+        RecordId { segment: self.segment, index: self.first + ahead }
+    }
+
+    fn continues_with(&self, sid: Sid, record: RecordId) -> bool {
+        self.sid == sid && self.segment == record.segment && self.record(self.count) == record
+    }
+
+    fn advance(&mut self, count: u32) {
+        self.count -= count;
+        if self.segment != SegmentId::FIXED {
+            self.first += count;
+        }
+    }
+}
+
+/// A piece of what is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A range of the staging bytes.
+    Staged { start: usize, end: usize },
+    /// The copied tail of a record.
+    Tail(RecordId),
+    /// The shared body of a record.
+    Shared(RecordId),
+}
+
+/// The bytes of one write, gathered; reused for every client of a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Gather {
+    staged: Vec<u8>,
+    parts: Vec<Part>,
+    /// Bytes of the front record that were written before.
+    skip: usize,
+    records: u32,
+    total: usize,
+}
+
+impl Gather {
+    /// Bytes to write.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    /// The slices to write, in order; at most [`PARTS_MAX`] of them.
+    pub(crate) fn slices<'a>(&'a self, spool: &'a Spool) -> impl Iterator<Item = &'a [u8]> {
+        let mut skip = self.skip;
+        self.parts.iter().filter_map(move |part| {
+            let slice = match *part {
+                Part::Staged { start, end } => &self.staged[start..end],
+                Part::Tail(record) => spool.pieces(record).tail,
+                Part::Shared(record) => spool.pieces(record).shared,
+            };
+            let skipped = skip.min(slice.len());
+            skip -= skipped;
+            (skipped < slice.len()).then(|| &slice[skipped..])
+        })
+    }
+
+    fn clear(&mut self, skip: usize) {
+        self.staged.clear();
+        self.parts.clear();
+        self.skip = skip;
+        self.records = 0;
+        self.total = 0;
+    }
+
+    fn is_full(&self) -> bool {
+        self.total >= GATHER_BYTES || self.parts.len() + 3 > PARTS_MAX
+    }
+
+    fn stage(&mut self, bytes: &[u8]) {
+        let start = self.staged.len();
+        self.staged.extend_from_slice(bytes);
+        let now = self.staged.len();
+        if let Some(Part::Staged { end, .. }) = self.parts.last_mut()
+            && *end == start
+        {
+            *end = now;
+            return;
+        }
+        self.parts.push(Part::Staged { start, end: now });
+    }
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    front: Run,
+    behind: VecDeque<Run>,
+    pending_bytes: u64,
+    /// Bytes of the front record that were written already.
+    written: u32,
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self { front: Run::EMPTY, behind: VecDeque::new(), pending_bytes: 0, written: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.front.count == 0
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
+    /// References that wait: what the client costs beside its share of the spool.
+    #[cfg(test)]
+    fn runs(&self) -> usize {
+        self.behind.len() + usize::from(!self.is_empty())
+    }
+
+    /// Queues one record of `length` bytes, sid included.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        record: RecordId,
+        sid: Sid,
+        length: usize,
+        spool: &mut Spool,
+        sids: &mut SidTable,
+    ) {
+        spool.acquire(record.segment);
+        self.pending_bytes += length as u64;
+        let last = self.behind.back_mut().unwrap_or(&mut self.front);
+        if last.count > 0 && last.continues_with(sid, record) {
+            last.count += 1;
+            return;
+        }
+        sids.acquire(sid);
+        spool.count_run();
+        let run = Run { sid, segment: record.segment, first: record.index, count: 1 };
+        if self.front.count == 0 {
+            self.front = run;
+        } else {
+            self.behind.push_back(run);
+        }
+    }
+
+    /// Gathers as much as one write should carry.
+    pub(crate) fn gather(&self, spool: &Spool, sids: &SidTable, into: &mut Gather) {
+        into.clear(self.written as usize);
+        for run in std::iter::once(&self.front).chain(&self.behind) {
+            let mut digits = [0; 10];
+            let sid = sids.text(run.sid, &mut digits);
+            for ahead in 0..run.count {
+                if into.is_full() {
+                    into.total -= into.skip;
+                    return;
+                }
+                gather_record(spool, run.record(ahead), sid, into);
+            }
+        }
+        into.total -= into.skip;
+    }
+
+    /// Drops what was written of a gathering.
+    pub(crate) fn advance(
+        &mut self,
+        gathered: &Gather,
+        written: usize,
+        spool: &mut Spool,
+        sids: &mut SidTable,
+    ) {
+        debug_assert!(written <= gathered.total, "nobody writes more than was gathered");
+        self.pending_bytes -= written as u64;
+        if written == gathered.total {
+            self.written = 0;
+            self.drop_records(gathered.records, spool, sids);
+            return;
+        }
+        let mut left = self.written as usize + written;
+        while self.front.count > 0 {
+            let length = spool.pieces(self.front.record(0)).len() + sids.text_len(self.front.sid);
+            if left < length {
+                break;
+            }
+            left -= length;
+            self.drop_records(1, spool, sids);
+        }
+        // INVARIANT: less than one record, and a record is below 4 GiB.
+        self.written = u32::try_from(left).unwrap_or(u32::MAX);
+    }
+
+    /// Drops everything.
+    pub(crate) fn discard(&mut self, spool: &mut Spool, sids: &mut SidTable) {
+        while self.front.count > 0 {
+            self.drop_records(self.front.count, spool, sids);
+        }
+        self.pending_bytes = 0;
+        self.written = 0;
+    }
+
+    fn drop_records(&mut self, mut count: u32, spool: &mut Spool, sids: &mut SidTable) {
+        while count > 0 {
+            let taken = count.min(self.front.count);
+            debug_assert!(taken > 0, "no more records are dropped than were queued");
+            spool.release(self.front.segment, taken);
+            self.front.advance(taken);
+            count -= taken;
+            if self.front.count == 0 {
+                sids.release(self.front.sid);
+                spool.uncount_run();
+                self.front = self.behind.pop_front().unwrap_or(Run::EMPTY);
+            }
+        }
+        if self.front.count == 0 && self.behind.capacity() > 0 {
+            self.behind = VecDeque::new();
+        }
+    }
+}
+
+fn gather_record(spool: &Spool, record: RecordId, sid: &[u8], into: &mut Gather) {
+    let pieces = spool.pieces(record);
+    into.records += 1;
+    into.total += pieces.len() + sid.len();
+    if pieces.tail.len() < STAGED_TAIL_MAX {
+        into.stage(pieces.prefix);
+        into.staged.extend_from_slice(sid);
+        into.staged.extend_from_slice(pieces.tail);
+        extend_last(into);
+    } else {
+        into.stage(pieces.prefix);
+        into.staged.extend_from_slice(sid);
+        extend_last(into);
+        into.parts.push(Part::Tail(record));
+    }
+    if !pieces.shared.is_empty() {
+        into.parts.push(Part::Shared(record));
+    }
+}
+
+fn extend_last(into: &mut Gather) {
+    let now = into.staged.len();
+    if let Some(Part::Staged { end, .. }) = into.parts.last_mut() {
+        *end = now;
+    }
+}
+
+/// Most slices of one write; systems refuse more than 1 024, and a few large ones are enough.
+pub(crate) const PARTS_MAX: usize = 64;
+/// Bytes after which a gathering is large enough for one system call.
+const GATHER_BYTES: usize = 128 * 1024;
+/// A copied tail from this length on is written from where it stands instead of staged.
+const STAGED_TAIL_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::super::spool::{Body, Fixed};
+    use super::*;
+
+    struct Bench {
+        spool: Spool,
+        sids: SidTable,
+        outbox: Outbox,
+        gather: Gather,
+        expected: Vec<u8>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self {
+                spool: Spool::new(),
+                sids: SidTable::new(1),
+                outbox: Outbox::new(),
+                gather: Gather::default(),
+                expected: Vec::new(),
+            }
+        }
+
+        fn push(&mut self, sid: &[u8], payload: &[u8]) {
+            let id = self.spool.append(b"MSG a ", b" x\r\n", Body::Copied(payload));
+            let sid = self.sids.intern(sid);
+            let length = self.spool.pieces(id).len() + self.sids.text_len(sid);
+            self.outbox.push(id, sid, length, &mut self.spool, &mut self.sids);
+            self.spool.release(id.segment, 1);
+            let mut digits = [0; 10];
+            self.expected.extend_from_slice(b"MSG a ");
+            self.expected.extend_from_slice(self.sids.text(sid, &mut digits));
+            self.expected.extend_from_slice(b" x\r\n");
+            self.expected.extend_from_slice(payload);
+            self.sids.release(sid);
+        }
+
+        fn pong(&mut self) {
+            self.outbox.push(Fixed::Pong.record(), Sid::NONE, 6, &mut self.spool, &mut self.sids);
+            self.expected.extend_from_slice(b"PONG\r\n");
+        }
+
+        fn write(&mut self, most: usize) -> Vec<u8> {
+            self.outbox.gather(&self.spool, &self.sids, &mut self.gather);
+            let mut bytes: Vec<u8> = self.gather.slices(&self.spool).flatten().copied().collect();
+            assert_eq!(bytes.len(), self.gather.total());
+            bytes.truncate(most);
+            let (spool, sids) = (&mut self.spool, &mut self.sids);
+            self.outbox.advance(&self.gather, bytes.len(), spool, sids);
+            bytes
+        }
+    }
+
+    #[test]
+    fn short_writes_lose_and_repeat_nothing() {
+        for step in [1, 3, 7, 64, 5_000, 200_000] {
+            let mut bench = Bench::new();
+            for n in 0..40usize {
+                bench.push(if n % 3 == 0 { b"7" } else { b"text" }, &vec![b'p'; n * 300]);
+                if n % 5 == 0 {
+                    bench.pong();
+                    bench.pong();
+                }
+            }
+            let mut seen = Vec::new();
+            while !bench.outbox.is_empty() {
+                seen.extend(bench.write(step));
+            }
+            assert!(seen == bench.expected, "step {step}");
+            assert_eq!(bench.outbox.pending_bytes(), 0);
+            assert_eq!((bench.spool.references(), bench.sids.texts()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_backlog_of_one_subscription_is_one_run_a_segment() {
+        let mut bench = Bench::new();
+        for _ in 0..1_000 {
+            bench.push(b"1", b"12345678");
+        }
+        assert_eq!(bench.outbox.runs(), 1);
+    }
+
+    #[test]
+    fn discarding_gives_every_reference_back() {
+        let mut bench = Bench::new();
+        for n in 0..100 {
+            bench.push(if n % 2 == 0 { b"1" } else { b"b" }, &[b'z'; 2_000]);
+        }
+        bench.write(1_001);
+        bench.outbox.discard(&mut bench.spool, &mut bench.sids);
+        assert_eq!((bench.spool.references(), bench.sids.texts()), (0, 0));
+        assert_eq!(bench.spool.held_bytes(), 0);
+    }
+}

@@ -1,0 +1,91 @@
+//! Who gets one message: the result of a match, reused from message to message.
+//!
+//! Absent: matching (`interest`) and delivery. A plan is exact: nobody in it means nobody at all, so
+//! that an empty plan is the 503.
+
+use super::batch::DeliverTo;
+use super::groups::Pick;
+use super::ids::{ConnId, Handle, ShardId, Slot};
+use super::texts::TextId;
+
+/// What one peer is asked to do.
+#[derive(Debug, Default)]
+struct PeerPlan {
+    filters: Vec<Handle>,
+    queues: Vec<Handle>,
+    group_sizes: Vec<u32>,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Filters that match, whoever subscribed.
+    pub(crate) filters: Vec<Slot>,
+    /// Queue groups on those filters, sorted by group.
+    pub(crate) queues: Vec<(TextId, Slot)>,
+    /// Members of this shard that were drawn.
+    pub(crate) picks: Vec<(Slot, u32)>,
+    /// Shards that are asked to deliver.
+    pub(crate) targets: u64,
+    peers: Vec<PeerPlan>,
+}
+
+impl Plan {
+    pub(crate) fn new(shards: usize) -> Self {
+        Self {
+            filters: Vec::new(),
+            queues: Vec::new(),
+            picks: Vec::new(),
+            targets: 0,
+            peers: (0..shards).map(|_| PeerPlan::default()).collect(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.filters.clear();
+        self.queues.clear();
+        self.picks.clear();
+        for peer in super::mesh::each(std::mem::take(&mut self.targets)) {
+            let peer = &mut self.peers[peer.index()];
+            peer.filters.clear();
+            peer.queues.clear();
+            peer.group_sizes.clear();
+        }
+    }
+
+    /// Asks a peer to deliver to a filter's plain subscribers.
+    #[inline]
+    pub(crate) fn add_filter(&mut self, peer: ShardId, filter: Handle) {
+        self.targets |= peer.bit();
+        self.peers[peer.index()].filters.push(filter);
+    }
+
+    /// Notes the draw for one group.
+    pub(crate) fn add_pick(&mut self, pick: Pick, handles: impl Iterator<Item = Handle>) {
+        match pick {
+            Pick::Local { queue, position } => self.picks.push((queue, position)),
+            Pick::Peer(peer) => {
+                self.targets |= peer.bit();
+                let peer = &mut self.peers[peer.index()];
+                let before = peer.queues.len();
+                peer.queues.extend(handles);
+                // INVARIANT: one handle a matching filter, bounded far below 2^32.
+                let size = u32::try_from(peer.queues.len() - before).unwrap_or(u32::MAX);
+                peer.group_sizes.push(size);
+            }
+        }
+    }
+
+    /// What a peer is asked to do.
+    pub(crate) fn to(&self, peer: ShardId, not_to: Option<(ShardId, ConnId)>) -> DeliverTo<'_> {
+        let peer = &self.peers[peer.index()];
+        DeliverTo {
+            filters: &peer.filters,
+            queues: &peer.queues,
+            group_sizes: &peer.group_sizes,
+            not_to,
+            hops: 0,
+        }
+    }
+}

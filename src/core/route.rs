@@ -1,0 +1,312 @@
+//! From a published message to its receivers: here, on peers, one of each group, or the 503.
+//!
+//! Absent: parsing, and queues between shards. I4: everything a publish may need is reserved before
+//! anything is done, so that it happens whole or its client parks. I7: a message is matched once.
+
+use bytes::Bytes;
+use fanfare_protocol::encode;
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::op::PublishLine;
+use fanfare_protocol::subject;
+
+use super::batch::{Batch, DeliverTo};
+use super::clients::Clients;
+use super::deliver::Delivery;
+use super::groups::{Group, Pick};
+use super::ids::{ConnId, Slot};
+use super::interest::Member;
+use super::mesh;
+use super::message::{Head, Message};
+use super::session::Flow;
+use super::shard::Shard;
+use super::spool::{Body, Fixed};
+use super::subs::List;
+use super::texts::TextId;
+
+impl Shard {
+    /// Publishes one message of a client.
+    pub(crate) fn publish(&mut self, slot: Slot, line: &PublishLine<'_>, body: Body<'_>) -> Flow {
+        if line.header_len.is_some() && !self.clients.get(slot).choices.headers {
+            return self.violation(slot);
+        }
+        if let Some(error) = refusal(line) {
+            self.count_publish(slot, line);
+            return self.answer(slot, &error);
+        }
+        // nats-server delivers a message with an empty header block as one without headers.
+        let header_len = line.header_len.filter(|length| *length > 0);
+        self.plan.clear();
+        self.interest.matches(line.subject, &mut self.plan.filters);
+        if !self.plan.filters.is_empty() {
+            self.add_peers();
+            self.add_groups(slot);
+        }
+        if self.plan.targets == 0 {
+            self.accept_publish(slot, line);
+            if self.plan.filters.is_empty() {
+                self.answer_nobody(slot, line);
+                return Flow::Done;
+            }
+            self.head.render(line.subject, line.reply, header_len, line.total_len);
+            self.deliver_here(slot, line, header_len, body);
+            return Flow::Done;
+        }
+        self.head.render(line.subject, line.reply, header_len, line.total_len);
+        let shared = self.share(body);
+        let body = shared.as_ref().map_or(body, Body::Shared);
+        let message = self.head.message(body, header_len, line.reply.len());
+        let bytes = Batch::message_bytes(&message);
+        if !mesh::each(self.plan.targets).all(|peer| self.mesh.has_data_room(peer, bytes)) {
+            return Flow::Park;
+        }
+        self.accept_publish(slot, line);
+        self.stage(slot, line, header_len, body);
+        self.deliver_here(slot, line, header_len, body);
+        Flow::Done
+    }
+
+    /// Delivers a message that a peer has matched.
+    pub(crate) fn deliver_for_peer(&mut self, message: Message<'_>, to: DeliverTo<'_>) {
+        let mut delivery = Delivery::new(message);
+        for handle in to.filters {
+            match self.interest.resolve_filter(*handle) {
+                Some(slot) => {
+                    let (clients, interest) = (&mut self.clients, &mut self.interest);
+                    delivery.to_all(clients, interest, List::Plain(slot), None);
+                }
+                None => self.clients.stats.stale_handles += 1,
+            }
+        }
+        let mut queues = to.queues;
+        for size in to.group_sizes {
+            let (group, rest) = queues.split_at(*size as usize);
+            queues = rest;
+            self.group_queues.clear();
+            for handle in group {
+                match self.interest.resolve_queue(*handle) {
+                    Some(queue) => self.group_queues.push((TextId::from_value(0), queue)),
+                    None => self.clients.stats.stale_handles += 1,
+                }
+            }
+            self.deliver_to_group(&mut delivery, &message, &to);
+        }
+        delivery.finish(&mut self.clients);
+        self.end_finished();
+    }
+
+    fn deliver_to_group(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        message: &Message<'_>,
+        to: &DeliverTo<'_>,
+    ) {
+        let not_to = to.not_to.filter(|(shard, _)| *shard == self.id).map(|(_, client)| client);
+        let group = Group { interest: &self.interest, queues: &self.group_queues };
+        let eligible = |member: &Member| is_eligible(&self.clients, member, not_to);
+        match group.pick_local(eligible, &mut self.rng) {
+            Some(Pick::Local { queue, position }) => {
+                let (clients, interest) = (&mut self.clients, &mut self.interest);
+                delivery.to_one(clients, interest, List::Queue(queue), position);
+            }
+            Some(Pick::Peer(_)) | None => self.repick(message, to),
+        }
+    }
+
+    /// Passes a group's message on: the member it was sent for has gone meanwhile.
+    fn repick(&mut self, message: &Message<'_>, to: &DeliverTo<'_>) {
+        let group = Group { interest: &self.interest, queues: &self.group_queues };
+        let peer = group.pick_peer(None, &mut self.rng);
+        let has_hops = usize::from(to.hops) < self.shards;
+        let bytes = Batch::message_bytes(message);
+        let Some(peer) = peer.filter(|p| has_hops && self.mesh.has_data_room(*p, bytes)) else {
+            self.clients.stats.repick_dropped += 1;
+            return;
+        };
+        self.handles.clear();
+        self.handles.extend(group.handles_of(peer));
+        let size = u32::try_from(self.handles.len()).unwrap_or(u32::MAX);
+        let to = DeliverTo {
+            filters: &[],
+            queues: &self.handles,
+            group_sizes: &[size],
+            not_to: to.not_to,
+            hops: to.hops + 1,
+        };
+        self.mesh.stage_message(peer, message, to);
+        self.clients.stats.repicked += 1;
+    }
+
+    #[inline]
+    fn add_peers(&mut self) {
+        for index in 0..self.plan.filters.len() {
+            let slot = self.plan.filters[index];
+            let filter = self.interest.filter(slot);
+            for remote in filter.remotes.as_slice() {
+                self.plan.add_filter(remote.shard, remote.handle);
+            }
+            if !filter.queues.is_empty() {
+                self.interest.queues_of(slot, &mut self.plan.queues);
+            }
+        }
+    }
+
+    /// Draws one member for each group.
+    fn add_groups(&mut self, publisher: Slot) {
+        if self.plan.queues.is_empty() {
+            return;
+        }
+        let mut queues = std::mem::take(&mut self.plan.queues);
+        if queues.len() > 1 {
+            queues.sort_unstable();
+        }
+        let not_to =
+            (!self.clients.get(publisher).choices.echo).then(|| self.clients.get(publisher).id);
+        for queues in queues.chunk_by(|a, b| a.0 == b.0) {
+            let group = Group { interest: &self.interest, queues };
+            let excluded = not_to.map_or(0, |_| own_members(&self.clients, publisher, queues));
+            let eligible = |member: &Member| is_eligible(&self.clients, member, not_to);
+            let Some(pick) = group.pick(excluded, eligible, &mut self.rng) else { continue };
+            let peer = if let Pick::Peer(peer) = pick { peer } else { self.id };
+            self.plan.add_pick(pick, group.handles_of(peer));
+        }
+        self.plan.queues = queues;
+    }
+
+    fn stage(
+        &mut self,
+        slot: Slot,
+        line: &PublishLine<'_>,
+        header_len: Option<u32>,
+        body: Body<'_>,
+    ) {
+        let client = self.clients.get(slot);
+        let not_to = (!client.choices.echo).then_some((self.id, client.id));
+        let message = self.head.message(body, header_len, line.reply.len());
+        for peer in mesh::each(self.plan.targets) {
+            self.mesh.stage_message(peer, &message, self.plan.to(peer, not_to));
+            self.clients.stats.records_out += 1;
+        }
+    }
+
+    /// Delivers to this shard's part of the plan, and answers when the whole plan was empty.
+    fn deliver_here(
+        &mut self,
+        slot: Slot,
+        line: &PublishLine<'_>,
+        header_len: Option<u32>,
+        body: Body<'_>,
+    ) {
+        let shared = self.share(body);
+        let body = shared.as_ref().map_or(body, Body::Shared);
+        let mut delivery = Delivery::new(self.head.message(body, header_len, line.reply.len()));
+        let except = (!self.clients.get(slot).choices.echo).then_some(slot);
+        for filter in &self.plan.filters {
+            let list = List::Plain(*filter);
+            delivery.to_all(&mut self.clients, &mut self.interest, list, except);
+        }
+        for (queue, position) in &self.plan.picks {
+            let list = List::Queue(*queue);
+            delivery.to_one(&mut self.clients, &mut self.interest, list, *position);
+        }
+        let nobody = delivery.delivered() == 0 && self.plan.targets == 0;
+        delivery.finish(&mut self.clients);
+        self.end_finished();
+        if nobody {
+            self.answer_nobody(slot, line);
+        }
+    }
+
+    /// A body that is cheaper to share than to copy, once it has receivers.
+    fn share(&self, body: Body<'_>) -> Option<Bytes> {
+        match body {
+            Body::Copied(bytes) if bytes.len() >= SHARED_FROM => {
+                Some(Bytes::copy_from_slice(bytes))
+            }
+            Body::Copied(_) | Body::Shared(_) => None,
+        }
+    }
+
+    fn accept_publish(&mut self, slot: Slot, line: &PublishLine<'_>) {
+        self.count_publish(slot, line);
+        let choices = self.clients.get(slot).choices;
+        if choices.pedantic && !subject::is_literal(line.subject) {
+            // nats-server complains and delivers all the same.
+            self.answer(slot, &ProtocolError::InvalidPublishSubject);
+        }
+        if choices.verbose {
+            self.clients.push_fixed(slot, Fixed::Ok);
+        }
+    }
+
+    fn count_publish(&mut self, slot: Slot, line: &PublishLine<'_>) {
+        let client = self.clients.get_mut(slot);
+        client.messages_in += 1;
+        client.bytes_in += u64::from(line.total_len);
+        self.clients.stats.messages_in += 1;
+        self.clients.stats.bytes_in += u64::from(line.total_len);
+    }
+
+    /// Tells a requester that nobody is there, on its own subscription to the reply subject.
+    fn answer_nobody(&mut self, slot: Slot, line: &PublishLine<'_>) {
+        self.clients.stats.messages_unmatched += 1;
+        let client = self.clients.get(slot);
+        if line.reply.is_empty() || !client.choices.no_responders {
+            return;
+        }
+        let Some((filter, position)) = self.own_subscription(slot, line.reply) else { return };
+        let members = self.interest.members_mut(List::Plain(filter)).as_slice();
+        let Some(member) = members.get(position).copied() else { return };
+        let block_len = encode::no_responders_len(line.subject);
+        let mut body = Vec::with_capacity(block_len as usize + 2);
+        encode::no_responders_block(&mut body, line.subject);
+        body.extend_from_slice(encode::CR_LF);
+        let mut head = Head::default();
+        head.render(line.reply, b"", Some(block_len), block_len);
+        let message = head.message(Body::Copied(&body), Some(block_len), 0);
+        let record = self.clients.spool.append(message.prefix, message.suffix, message.body);
+        self.clients.push(slot, member.sid, record, message.len());
+        self.clients.spool.release(record.segment, 1);
+        self.clients.stats.no_responders += 1;
+    }
+
+    /// A client's own plain subscription that matches a subject: filter, and position in its list.
+    fn own_subscription(&mut self, slot: Slot, subject: &[u8]) -> Option<(Slot, usize)> {
+        self.plan.clear();
+        self.interest.matches(subject, &mut self.plan.filters);
+        let client = self.clients.get(slot);
+        self.plan.filters.iter().find_map(|filter| {
+            let members = self.interest.filter(*filter).members.as_slice();
+            if members.len() <= client.subs.len() {
+                let position = members.iter().position(|member| member.client == slot)?;
+                return Some((*filter, position));
+            }
+            let own = client.subs.iter().find(|sub| sub.list == List::Plain(*filter))?;
+            Some((*filter, own.position as usize))
+        })
+    }
+}
+
+fn refusal(line: &PublishLine<'_>) -> Option<ProtocolError> {
+    if matches!(line.subject.first(), Some(b'$' | b'_')) && subject::reserved_publish(line.subject)
+    {
+        return Some(ProtocolError::PublishViolation(line.subject.to_vec()));
+    }
+    if matches!(line.reply.first(), Some(b'$' | b'_')) && subject::reserved_reply(line.reply) {
+        return Some(ProtocolError::PublishReplyViolation(line.reply.to_vec()));
+    }
+    None
+}
+
+fn is_eligible(clients: &Clients, member: &Member, not_to: Option<ConnId>) -> bool {
+    let client = clients.get(member.client);
+    client.closing.is_none() && Some(client.id) != not_to
+}
+
+fn own_members(clients: &Clients, publisher: Slot, queues: &[(TextId, Slot)]) -> u32 {
+    let subs = clients.get(publisher).subs.iter();
+    let own = subs.filter(|sub| queues.iter().any(|(_, queue)| sub.list == List::Queue(*queue)));
+    u32::try_from(own.count()).unwrap_or(u32::MAX)
+}
+
+/// Bodies from this length on are shared between receivers and shards instead of copied.
+const SHARED_FROM: usize = 32 * 1024;

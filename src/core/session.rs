@@ -1,0 +1,262 @@
+//! What each operation of a client does, one function an operation.
+//!
+//! Absent: how operations are found in bytes (`intake`) and how messages travel (`route`). Order of
+//! checks and texts are nats-server 2.14's; `tests/it/transcripts` holds both to them.
+
+use fanfare_protocol::connect::ConnectOptions;
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::op::ClientOp;
+use fanfare_protocol::subject::{self, Filter};
+
+use super::clients::Choices;
+use super::close::CloseReason;
+use super::ids::Slot;
+use super::interest::Member;
+use super::mesh;
+use super::shard::Shard;
+use super::sids::Sid;
+use super::spool::{Body, Fixed};
+use super::subs::{List, Sub};
+
+/// What an operation's execution means for the ones behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Go on with the next.
+    Done,
+    /// Nothing was done for want of a free batch: try the same one again later.
+    Park,
+    /// The client is to be closed.
+    Stop,
+}
+
+impl Shard {
+    /// Executes one operation.
+    #[inline]
+    pub(crate) fn apply(&mut self, slot: Slot, op: &ClientOp<'_>) -> Flow {
+        if self.clients.trace.enabled {
+            self.clients.trace_operation(slot, op);
+        }
+        match op {
+            ClientOp::Publish(publish) => {
+                self.publish(slot, &publish.line, Body::Copied(publish.framed))
+            }
+            ClientOp::Subscribe { filter, queue, sid } => self.subscribe(slot, filter, *queue, sid),
+            ClientOp::Unsubscribe { sid, max } => self.unsubscribe(slot, sid, *max),
+            ClientOp::Ping => self.ping(slot),
+            ClientOp::Pong => self.pong(slot),
+            ClientOp::Connect(json) => self.connect(slot, json),
+            ClientOp::Ignored => Flow::Done,
+        }
+    }
+
+    /// Tells a client what it did wrong, and marks it when the error ends the connection.
+    pub(crate) fn answer(&mut self, slot: Slot, error: &ProtocolError) -> Flow {
+        let mut text = Vec::new();
+        fanfare_protocol::encode::error(&mut text, error);
+        self.clients.push_text(slot, &text);
+        match close_reason(error) {
+            Some(reason) => {
+                self.clients.doom(slot, reason);
+                Flow::Stop
+            }
+            None => Flow::Done,
+        }
+    }
+
+    /// Ends a connection without a word, as nats-server does for arguments that do not parse.
+    pub(crate) fn violation(&mut self, slot: Slot) -> Flow {
+        self.clients.doom(slot, CloseReason::ProtocolViolation);
+        Flow::Stop
+    }
+
+    /// Ends one subscription of a client.
+    pub(crate) fn end_subscription(&mut self, slot: Slot, sid: Sid) {
+        let Some(sub) = self.clients.get_mut(slot).subs.remove(sid) else { return };
+        self.remove_receiver(sub);
+    }
+
+    /// Takes the receiver of a subscription that its client has let go off its list.
+    pub(crate) fn remove_receiver(&mut self, sub: Sub) {
+        if let Some((client, sid)) = self.interest.remove(sub.list, sub.position) {
+            self.clients.get_mut(client).subs.moved(sid, sub.position);
+        }
+        self.clients.sids.release(sub.sid);
+        self.clients.stats.subscriptions -= 1;
+    }
+
+    /// Ends the subscriptions that the last delivery finished.
+    #[inline]
+    pub(crate) fn end_finished(&mut self) {
+        while let Some((slot, sid)) = self.clients.finished.pop() {
+            self.end_subscription(slot, sid);
+        }
+    }
+
+    fn connect(&mut self, slot: Slot, json: &[u8]) -> Flow {
+        let Ok(options) = ConnectOptions::parse(json) else { return self.violation(slot) };
+        if self.clients.get(slot).connected {
+            // A second CONNECT begins anew: old subscriptions vanish, by the same hand that ends
+            // them one by one.
+            let subs = self.clients.get_mut(slot).subs.take_all();
+            for sub in subs {
+                self.remove_receiver(sub);
+            }
+        }
+        let client = self.clients.get_mut(slot);
+        client.connected = true;
+        client.choices = Choices {
+            verbose: options.verbose,
+            pedantic: options.pedantic,
+            echo: options.echo,
+            headers: options.headers,
+            no_responders: options.no_responders,
+            async_info: options.protocol >= 1,
+        };
+        if options.account.is_some() || options.new_account {
+            return self.answer(slot, &ProtocolError::AuthorizationViolation);
+        }
+        if !matches!(options.protocol, 0 | 1) {
+            return self.answer(slot, &ProtocolError::InvalidClientProtocol);
+        }
+        if options.no_responders && !options.headers {
+            return self.answer(slot, &ProtocolError::NoRespondersNeedsHeaders);
+        }
+        self.clients.describe(slot, &options);
+        self.confirm(slot)
+    }
+
+    fn ping(&mut self, slot: Slot) -> Flow {
+        self.clients.push_fixed(slot, Fixed::Pong);
+        let client = self.clients.get_mut(slot);
+        if client.connected && client.choices.async_info && !client.greeted {
+            // Order matters: several client libraries wait for the PONG alone.
+            client.greeted = true;
+            self.send_info_after_connect(slot);
+        }
+        Flow::Done
+    }
+
+    fn pong(&mut self, slot: Slot) -> Flow {
+        let client = self.clients.get_mut(slot);
+        client.pings_out = 0;
+        client.rtt_known = true;
+        Flow::Done
+    }
+
+    fn subscribe(&mut self, slot: Slot, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) -> Flow {
+        if let Err(error) = self.may_subscribe(slot, filter, queue) {
+            return self.answer(slot, &error);
+        }
+        let known = self.clients.sids.find(sid);
+        if known.is_some_and(|sid| self.clients.get(slot).subs.find(sid).is_some()) {
+            return self.confirm(slot);
+        }
+        let Some(filter) = Filter::parse(filter) else {
+            return self.answer(slot, &ProtocolError::InvalidSubject);
+        };
+        let text = filter.as_bytes();
+        if self.interest.len() >= self.limits.filters_max && !self.interest.knows(text) {
+            self.clients.stats.subscriptions_refused += 1;
+            return self.answer(slot, &ProtocolError::MaxSubscriptions);
+        }
+        let peers = self.interest.peers_to_tell(text, queue);
+        let bytes = text.len() + queue.map_or(0, <[u8]>::len);
+        if !self.mesh.has_interest_room(peers, bytes) {
+            return Flow::Park;
+        }
+        let sid = self.clients.sids.intern(sid);
+        let member = Member { client: slot, sid, delivered: 0, max: 0 };
+        let (list, position) = self.interest.add(filter, queue, member);
+        self.clients.get_mut(slot).subs.insert(Sub { sid, position, list });
+        self.clients.stats.subscriptions += 1;
+        for peer in mesh::each(peers) {
+            self.mesh.stage_change(peer, &self.interest.change(list));
+        }
+        self.interest.told(list, peers);
+        self.confirm(slot)
+    }
+
+    fn may_subscribe(
+        &mut self,
+        slot: Slot,
+        filter: &[u8],
+        queue: Option<&[u8]>,
+    ) -> Result<(), ProtocolError> {
+        if queue == Some(RESERVED_QUEUE) {
+            let queue = queue.map(<[u8]>::to_vec);
+            return Err(ProtocolError::SubscriptionViolation { filter: filter.to_vec(), queue });
+        }
+        let tokens_max = self.limits.subscription_tokens_max;
+        if tokens_max > 0 && subject::token_count(filter) > tokens_max {
+            return Err(ProtocolError::TooManyTokens(filter.to_vec()));
+        }
+        let subs = &self.clients.get(slot).subs;
+        if self.limits.subscriptions_max > 0 && subs.len() >= self.limits.subscriptions_max {
+            self.clients.stats.subscriptions_refused += 1;
+            return Err(ProtocolError::MaxSubscriptions);
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, slot: Slot, sid: &[u8], max: Option<u64>) -> Flow {
+        let sub = self
+            .clients
+            .sids
+            .find(sid)
+            .and_then(|sid| self.clients.get(slot).subs.find(sid).copied());
+        if let Some(sub) = sub {
+            let member =
+                self.interest.members_mut(sub.list).as_mut_slice().get_mut(sub.position as usize);
+            debug_assert!(member.is_some(), "a subscription knows its position");
+            match (max, member) {
+                (Some(max), Some(member)) if member.delivered < max => member.max = max,
+                _ => self.end_subscription(slot, sub.sid),
+            }
+        }
+        self.confirm(slot)
+    }
+
+    fn confirm(&mut self, slot: Slot) -> Flow {
+        if self.clients.get(slot).choices.verbose {
+            self.clients.push_fixed(slot, Fixed::Ok);
+        }
+        Flow::Done
+    }
+
+    /// Walks the invariants that bind subscriptions to receivers.
+    pub(crate) fn check_subscriptions(&self) {
+        let mut receivers = 0;
+        for client in self.clients.iter() {
+            for sub in client.subs.iter() {
+                let members = match sub.list {
+                    List::Plain(slot) => &self.interest.filter(slot).members,
+                    List::Queue(slot) => &self.interest.queue(slot).members,
+                };
+                let member = members.as_slice()[sub.position as usize];
+                assert_eq!((member.client, member.sid), (client.id.slot, sub.sid));
+                assert!(member.max == 0 || member.delivered < member.max, "ends at its maximum");
+                receivers += 1;
+            }
+        }
+        assert_eq!(self.clients.stats.subscriptions, receivers);
+    }
+}
+
+fn close_reason(error: &ProtocolError) -> Option<CloseReason> {
+    if !error.closes() {
+        return None;
+    }
+    Some(match error {
+        ProtocolError::AuthenticationTimeout => CloseReason::AuthenticationTimeout,
+        ProtocolError::AuthorizationViolation => CloseReason::AuthorizationViolation,
+        ProtocolError::MaxConnections => CloseReason::MaxConnectionsExceeded,
+        ProtocolError::MaxControlLine => CloseReason::MaxControlLineExceeded,
+        ProtocolError::MaxPayload => CloseReason::MaxPayloadExceeded,
+        ProtocolError::NoRespondersNeedsHeaders => CloseReason::NoRespondersRequiresHeaders,
+        ProtocolError::StaleConnection => CloseReason::StaleConnection,
+        _ => CloseReason::ProtocolViolation,
+    })
+}
+
+/// The one queue name that is refused (nats-server keeps it for itself).
+const RESERVED_QUEUE: &[u8] = b"_sys_";

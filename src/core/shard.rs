@@ -1,0 +1,403 @@
+//! One shard of the broker as a value: its clients, its interest, its part of the mesh.
+//!
+//! Absent: sockets, clocks, threads and queues. Causes come in through `handle_*`, effects go out
+//! through `poll_*`, and `turn` says in which order. I12: outputs are a function of state, inputs,
+//! the time that was handed in, and the seed. I13: a client never changes its shard.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::info::ServerInfo;
+use fanfare_protocol::limits::DecodeLimits;
+
+use super::batch::{Batch, Entry, Lane};
+use super::clients::Clients;
+use super::close::CloseReason;
+use super::ids::{ClientNumber, ConnId, Generation, Handle, ShardId, Slot};
+use super::intake::Arena;
+use super::interest::Interest;
+use super::mesh::Mesh;
+use super::message::Head;
+use super::plan::Plan;
+use super::rng::Rng;
+use super::stats::Stats;
+use super::texts::TextId;
+use super::time::Instant;
+use super::timer::{TimerKind, Wheel};
+use super::trace::{Trace, TraceLine};
+use crate::config::Limits;
+
+/// What a shard is made from.
+#[derive(Debug, Clone)]
+pub struct ShardSetup {
+    /// Which one it is.
+    pub id: ShardId,
+    /// How many there are.
+    pub shards: usize,
+    /// Batches of each ordered pair of shards; 8 unless a simulation wants fewer.
+    pub batches_per_peer: usize,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// What every client's INFO says.
+    pub info: ServerInfo,
+    /// Seeds hash tables and draws; secret in production, chosen in a simulation.
+    pub seed: u64,
+    /// The generation before the first one that is given out; simulations start near the wrap.
+    pub first_generation: u32,
+    /// Whether protocol lines are traced, and how much of a message is shown.
+    pub trace: Option<usize>,
+    /// The time at which it starts.
+    pub now: Instant,
+}
+
+impl ShardSetup {
+    /// Batches of each ordered pair of shards, unless a simulation wants fewer.
+    pub const BATCHES_PER_PEER: usize = 8;
+}
+
+/// Whether a new connection may stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It may.
+    Admitted,
+    /// The broker's table of connections is full: it is told so and closed.
+    Full,
+}
+
+/// A connection that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Whose socket is to be closed.
+    pub client: ConnId,
+    /// The client's number.
+    pub number: ClientNumber,
+    /// `ip:port` of the peer.
+    pub peer: Box<str>,
+    /// Why.
+    pub reason: CloseReason,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) shards: usize,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) decode_limits: DecodeLimits,
+    pub(crate) clients: Clients,
+    pub(crate) interest: Interest,
+    pub(crate) mesh: Mesh,
+    pub(crate) timers: Wheel,
+    pub(crate) rng: Rng,
+    pub(crate) now: Instant,
+    pub(crate) arena: Arena,
+    pub(crate) plan: Plan,
+    pub(crate) head: Head,
+    /// Scratch of a drain: a group's queues, and a peer's names for them.
+    pub(crate) group_queues: Vec<(TextId, Slot)>,
+    pub(crate) handles: Vec<Handle>,
+    /// Clients whose next command waits for a batch, oldest first.
+    pub(crate) parked: VecDeque<Slot>,
+    /// How many batches had been returned when the parked ones were last tried.
+    pub(crate) parked_at: u64,
+    /// Clients whose sockets may have bytes.
+    pub(crate) ready: VecDeque<Slot>,
+    /// Clients whose input ended in this turn.
+    pub(crate) ended: Vec<ConnId>,
+    /// Closing clients whose subscriptions are still being removed.
+    pub(crate) leaving: VecDeque<Slot>,
+    /// Clients whose sockets are to be closed.
+    pub(crate) closed: VecDeque<Slot>,
+    /// Memory for unsent messages of the whole broker, as last told.
+    pub(crate) total_spool_bytes: u64,
+    info: ServerInfo,
+    text: Vec<u8>,
+    due: Vec<(ConnId, TimerKind)>,
+}
+
+impl Shard {
+    /// A shard without clients.
+    pub fn new(setup: ShardSetup) -> Self {
+        let ShardSetup { id, shards, limits, seed, .. } = setup;
+        let mut seeds = Rng::new(seed);
+        let trace = Trace::new(setup.trace.is_some(), setup.trace.unwrap_or(0));
+        let mut clients = Clients::new(limits.pending_bytes_max, seeds.next_u64(), trace);
+        let mut interest = Interest::new(id, shards, seeds.next_u64());
+        clients.set_generation(Generation::from_value(setup.first_generation));
+        interest.set_generation(Generation::from_value(setup.first_generation));
+        Self {
+            id,
+            shards,
+            decode_limits: DecodeLimits {
+                control_line_max: limits.control_line_max,
+                payload_max: limits.payload_max,
+            },
+            clients,
+            interest,
+            mesh: Mesh::new(shards, setup.batches_per_peer),
+            timers: Wheel::new(setup.now),
+            rng: Rng::new(seeds.next_u64()),
+            now: setup.now,
+            arena: Arena::default(),
+            plan: Plan::new(shards),
+            head: Head::default(),
+            group_queues: Vec::new(),
+            handles: Vec::new(),
+            parked: VecDeque::new(),
+            parked_at: 0,
+            ready: VecDeque::new(),
+            ended: Vec::new(),
+            leaving: VecDeque::new(),
+            closed: VecDeque::new(),
+            total_spool_bytes: 0,
+            info: setup.info,
+            text: Vec::new(),
+            due: Vec::new(),
+            limits,
+        }
+    }
+
+    /// Which shard it is.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// Its counters.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.clients.stats;
+        stats.trace_dropped = self.clients.trace.dropped();
+        stats.spool_bytes = self.clients.spool.held_bytes();
+        stats
+    }
+
+    /// The oldest traced line.
+    pub fn poll_trace(&mut self) -> Option<TraceLine> {
+        self.clients.trace.poll()
+    }
+
+    /// Whether a turn would find something to do without any new cause.
+    pub fn has_work(&self) -> bool {
+        !self.ready.is_empty()
+            || !self.leaving.is_empty()
+            || !self.closed.is_empty()
+            || self.clients.has_dirty()
+            || self.can_resume()
+    }
+
+    /// Whether a returned batch would let something go on: a peer that returns one should say so.
+    pub fn wants_batches(&self) -> bool {
+        !self.parked.is_empty() || !self.interest.has_settled()
+    }
+
+    /// When the shard wants to be called again, whatever happens.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Whether anything waits to be handed to a peer.
+    pub fn has_staged(&self, peer: ShardId) -> bool {
+        self.mesh.has_staged(peer)
+    }
+
+    /// Takes a batch back that a peer has emptied.
+    pub fn handle_returned(&mut self, peer: ShardId, batch: Box<Batch>) {
+        self.mesh.handle_returned(peer, batch);
+    }
+
+    /// Learns how much memory for unsent messages the whole broker holds.
+    pub fn handle_total_spool(&mut self, bytes: u64) {
+        self.total_spool_bytes = bytes;
+    }
+
+    /// Walks the invariants of everything; for tests and simulations.
+    pub fn check(&self) {
+        self.clients.check();
+        self.interest.check();
+        self.check_subscriptions();
+        for client in self.clients.iter() {
+            let max = self.limits.pending_bytes_max + self.limits.payload_max as u64 + 8192;
+            assert!(client.outbox.pending_bytes() <= max, "pending bytes are bounded");
+            let held = client.inbox.held_bytes();
+            let most = 2 * self.limits.payload_max + 4 * 65_536 + self.limits.control_line_max;
+            assert!(held <= most, "partial input is bounded");
+        }
+        assert!(self.timers.len() <= 3 * self.clients.stats.clients_total as usize);
+    }
+
+    /// Whether nothing at all is left: every reference returned, every table empty.
+    pub fn is_idle(&self) -> bool {
+        self.clients.len() == 0
+            && self.clients.spool.references() == 0
+            && self.clients.spool.held_bytes() == 0
+            && self.clients.sids.texts() == 0
+            && self.clients.names.len() == 0
+            && self.interest.is_idle()
+            && self.mesh.lent() == 0
+            && self.mesh.staged() == 0
+    }
+}
+
+/// What the phases of a turn do (`turn` gives them their order).
+impl Shard {
+    pub(crate) fn accept(
+        &mut self,
+        number: ClientNumber,
+        peer: Box<str>,
+        admission: Admission,
+    ) -> ConnId {
+        let id = self.clients.insert(number, peer, self.now);
+        self.send_info(id.slot);
+        match admission {
+            Admission::Admitted => {
+                let first = FIRST_PING_NS.min(self.limits.ping_interval_ns);
+                let jitter = self.jitter(first / 5);
+                self.arm_ping(id.slot, first + jitter);
+            }
+            Admission::Full => {
+                self.answer(id.slot, &ProtocolError::MaxConnections);
+            }
+        }
+        id
+    }
+
+    pub(crate) fn drain_batch(&mut self, peer: ShardId, batch: &Batch) {
+        for entry in batch.entries() {
+            match entry {
+                Entry::Change(change) => self.interest.apply(peer, change),
+                Entry::Message(message, to) => self.deliver_for_peer(message, to),
+            }
+        }
+    }
+
+    /// Stages what has become due to be told (I5).
+    pub(crate) fn stage_dirty_interest(&mut self) {
+        if self.interest.has_settled() {
+            return;
+        }
+        let peers = (0..self.shards).filter_map(ShardId::new).filter(|peer| *peer != self.id);
+        for peer in peers {
+            while let Some(list) = self.interest.poll_dirty(peer) {
+                let change = self.interest.change(list);
+                if !self.mesh.has_interest_room(peer.bit(), Batch::change_bytes(&change)) {
+                    break;
+                }
+                self.mesh.stage_change(peer, &change);
+                self.interest.settle(peer);
+            }
+        }
+    }
+
+    pub(crate) fn poll_batch(&mut self, peer: ShardId, lane: Lane) -> Option<Box<Batch>> {
+        self.mesh.poll_batch(peer, lane)
+    }
+
+    /// Ends clients whose peer will send no more, once all they sent is executed.
+    pub(crate) fn end_inputs(&mut self) {
+        while let Some(client) = self.ended.pop() {
+            let Some(slot) = self.clients.resolve(client) else { continue };
+            if !self.clients.get(slot).places.parked {
+                self.clients.doom(slot, CloseReason::ClientClosed);
+            }
+        }
+    }
+
+    /// After a parked client ran: reads on, or ends with its input.
+    pub(crate) fn ready_again(&mut self, slot: Slot) {
+        let client = self.clients.get(slot);
+        if client.places.parked || client.closing.is_some() {
+            return;
+        }
+        if client.places.input_ended {
+            self.clients.doom(slot, CloseReason::ClientClosed);
+        } else if client.places.readable {
+            self.mark_ready(slot);
+        }
+    }
+
+    pub(crate) fn mark_ready(&mut self, slot: Slot) {
+        let client = self.clients.get_mut(slot);
+        let places = &mut client.places;
+        if !places.ready && !places.parked && client.closing.is_none() && !places.input_ended {
+            places.ready = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// The INFO that greets a connection.
+    fn send_info(&mut self, slot: Slot) {
+        self.info.connect_info = false;
+        self.info.remote_account.clear();
+        self.write_info(slot);
+    }
+
+    /// The INFO behind the first PONG: what CONNECT made of the client.
+    pub(crate) fn send_info_after_connect(&mut self, slot: Slot) {
+        self.info.connect_info = true;
+        self.info.remote_account.clear();
+        self.info.remote_account.push_str(GLOBAL_ACCOUNT);
+        self.write_info(slot);
+    }
+
+    fn write_info(&mut self, slot: Slot) {
+        let client = self.clients.get(slot);
+        self.info.client_id = client.number.0;
+        self.info.client_ip.clear();
+        self.info.client_ip.push_str(ip_of(&client.peer));
+        self.text.clear();
+        self.info.write_line(&mut self.text);
+        let text = std::mem::take(&mut self.text);
+        self.clients.push_text(slot, &text);
+        self.text = text;
+    }
+
+    /// Fires the timers that are due.
+    pub(crate) fn fire_timers(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.timers.advance(self.now, &mut due);
+        for (client, kind) in due.drain(..) {
+            let Some(slot) = self.clients.resolve(client) else { continue };
+            match kind {
+                TimerKind::Ping => self.ping_due(slot),
+                TimerKind::Deadline => self.deadline_due(slot),
+            }
+        }
+        due.shrink_to(DUE_KEPT);
+        self.due = due;
+    }
+
+    /// A random share of `most` nanoseconds, so that a million clients do not act at once.
+    pub(crate) fn jitter(&mut self, most: u64) -> u64 {
+        self.rng.next_u64() % most.max(1)
+    }
+
+    /// Peers of this shard.
+    pub fn peers(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let me = self.id;
+        (0..self.shards).filter_map(ShardId::new).filter(move |peer| *peer != me)
+    }
+}
+
+/// The address in `ip:port`, without the brackets of an IPv6 one.
+fn ip_of(peer: &str) -> &str {
+    let ip = peer.rsplit_once(':').map_or(peer, |(ip, _)| ip);
+    ip.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// The account of clients that have none of their own.
+const GLOBAL_ACCOUNT: &str = "$G";
+/// When the first PING goes out, to learn the round trip time (nats-server does the same).
+const FIRST_PING_NS: u64 = 2_000_000_000;
+/// Room for due timers that is kept.
+const DUE_KEPT: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ip_is_what_stands_before_the_port() {
+        assert_eq!(ip_of("127.0.0.1:80"), "127.0.0.1");
+        assert_eq!(ip_of("[::1]:80"), "::1");
+    }
+}

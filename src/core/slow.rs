@@ -1,0 +1,118 @@
+//! Clients that cost more than they may: slow readers, silent ones, and memory that runs out.
+//!
+//! Absent: any effect on publishers. Each limit closes the client that broke it, and nobody else
+//! waits. When the memory for unsent messages is used up, the largest debtor goes first.
+
+use fanfare_protocol::error::ProtocolError;
+
+use super::close::CloseReason;
+use super::ids::Slot;
+use super::shard::Shard;
+use super::spool::Fixed;
+use super::timer::TimerKind;
+
+impl Shard {
+    /// Notes that a client's socket took less than it was given.
+    pub(crate) fn note_blocked(&mut self, slot: Slot, written: usize) {
+        let (now, deadline) = (self.now, self.limits.write_deadline_ns);
+        let client = self.clients.get_mut(slot);
+        client.places.blocked = true;
+        if client.closing.is_some() {
+            return;
+        }
+        if written > 0 || !client.places.waiting {
+            client.waiting_since = now;
+        }
+        client.places.waiting = true;
+        if !client.places.deadline_timer {
+            client.places.deadline_timer = true;
+            let id = client.id;
+            self.timers.insert(id, TimerKind::Deadline, now.after_ns(deadline));
+        }
+    }
+
+    pub(crate) fn deadline_due(&mut self, slot: Slot) {
+        let client = self.clients.get_mut(slot);
+        if client.closing.is_some() {
+            return self.farewell_due(slot);
+        }
+        client.places.deadline_timer = false;
+        if !client.places.waiting {
+            return;
+        }
+        let end = client.waiting_since.after_ns(self.limits.write_deadline_ns);
+        if self.now >= end {
+            self.clients.doom(slot, CloseReason::SlowConsumerWriteDeadline);
+            return;
+        }
+        client.places.deadline_timer = true;
+        let id = client.id;
+        self.timers.insert(id, TimerKind::Deadline, end);
+    }
+
+    /// Sends a PING to a silent client, or ends one that answered none.
+    pub(crate) fn ping_due(&mut self, slot: Slot) {
+        let interval = self.limits.ping_interval_ns;
+        let client = self.clients.get_mut(slot);
+        client.places.ping_timer = false;
+        if client.closing.is_some() {
+            return;
+        }
+        let age = self.now.since_ns(client.started);
+        let timeout = self.limits.connect_timeout_ns;
+        if !client.operated && timeout > 0 && age >= timeout {
+            self.answer(slot, &ProtocolError::AuthenticationTimeout);
+            return;
+        }
+        let is_silent = self.now.since_ns(client.last_input) >= interval;
+        if is_silent || !client.rtt_known {
+            if u32::from(client.pings_out) + 1 > self.limits.pings_out_max {
+                self.answer(slot, &ProtocolError::StaleConnection);
+                return;
+            }
+            client.pings_out = client.pings_out.saturating_add(1);
+            self.clients.push_fixed(slot, Fixed::Ping);
+        }
+        let mut next = interval - self.jitter(interval / 10);
+        if !self.clients.get(slot).operated && timeout > age {
+            next = next.min(timeout - age);
+        }
+        self.arm_ping(slot, next);
+    }
+
+    pub(crate) fn arm_ping(&mut self, slot: Slot, after_ns: u64) {
+        let at = self.now.after_ns(after_ns);
+        let client = self.clients.get_mut(slot);
+        if !client.places.ping_timer {
+            client.places.ping_timer = true;
+            let id = client.id;
+            self.timers.insert(id, TimerKind::Ping, at);
+        }
+    }
+
+    /// Closes the largest debtors while the shard holds more than its budget.
+    pub(crate) fn shed(&mut self) {
+        let mut budget = self.limits.shard_spool_bytes_max;
+        let total_max = self.limits.total_spool_bytes_max;
+        if self.total_spool_bytes > total_max {
+            budget = budget.min(total_max / self.shards.max(1) as u64);
+        }
+        if self.clients.spool.held_bytes() <= budget {
+            return;
+        }
+        let mut debtors: Vec<(u64, Slot)> = self
+            .clients
+            .iter()
+            .filter(|client| client.closing.is_none() && !client.outbox.is_empty())
+            .map(|client| (client.outbox.pending_bytes(), client.id.slot))
+            .collect();
+        debtors.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, slot) in debtors {
+            if self.clients.spool.held_bytes() <= budget {
+                return;
+            }
+            self.clients.doom(slot, CloseReason::SlowConsumerShed);
+            self.settle_closings();
+        }
+    }
+}

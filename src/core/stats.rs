@@ -1,0 +1,161 @@
+//! What one shard counts: single-writer numbers, each named by what it counts.
+//!
+//! Absent: publishing them. Every drop, park, limit and reason to close has a counter here.
+
+use super::close::CloseReason;
+
+/// The counters of one shard. All only grow but those said to be a present state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Clients that live here now.
+    pub clients: u64,
+    /// Clients that ever lived here.
+    pub clients_total: u64,
+    /// Subscriptions that exist now.
+    pub subscriptions: u64,
+    /// Messages that clients published.
+    pub messages_in: u64,
+    /// Bytes of headers and payloads in them.
+    pub bytes_in: u64,
+    /// Messages queued for clients.
+    pub messages_out: u64,
+    /// Bytes of headers and payloads in them.
+    pub bytes_out: u64,
+    /// Messages that reached nobody.
+    pub messages_unmatched: u64,
+    /// 503s sent because nobody was there.
+    pub no_responders: u64,
+    /// Commands that waited for a free batch.
+    pub parked: u64,
+    /// Records handed to peers.
+    pub records_out: u64,
+    /// Handles of peers that named something gone (I9).
+    pub stale_handles: u64,
+    /// Messages that a group passed on to another shard.
+    pub repicked: u64,
+    /// Messages that a group lost because no member could take them.
+    pub repick_dropped: u64,
+    /// Connections refused because the table was full.
+    pub connections_refused: u64,
+    /// Subscriptions refused because a table was full.
+    pub subscriptions_refused: u64,
+    /// Clients closed for more unsent bytes than allowed.
+    pub slow_pending_bytes: u64,
+    /// Clients closed because they took nothing for too long.
+    pub slow_write_deadline: u64,
+    /// Clients closed to keep the shard's memory for unsent messages in its budget.
+    pub slow_shed: u64,
+    /// Clients closed for unanswered PINGs.
+    pub stale_connections: u64,
+    /// Clients closed for sending what is not the protocol, or too much of it.
+    pub protocol_violations: u64,
+    /// Clients closed because no operation came in time.
+    pub connect_timeouts: u64,
+    /// Trace lines dropped because nobody fetched them in time.
+    pub trace_dropped: u64,
+    /// Memory held for unsent messages now, in bytes.
+    pub spool_bytes: u64,
+}
+
+impl Stats {
+    /// How many counters there are.
+    pub const COUNTERS: usize = 24;
+
+    /// The counters in the order of their declaration, to be published or summed.
+    pub fn to_array(&self) -> [u64; Self::COUNTERS] {
+        [
+            self.clients,
+            self.clients_total,
+            self.subscriptions,
+            self.messages_in,
+            self.bytes_in,
+            self.messages_out,
+            self.bytes_out,
+            self.messages_unmatched,
+            self.no_responders,
+            self.parked,
+            self.records_out,
+            self.stale_handles,
+            self.repicked,
+            self.repick_dropped,
+            self.connections_refused,
+            self.subscriptions_refused,
+            self.slow_pending_bytes,
+            self.slow_write_deadline,
+            self.slow_shed,
+            self.stale_connections,
+            self.protocol_violations,
+            self.connect_timeouts,
+            self.trace_dropped,
+            self.spool_bytes,
+        ]
+    }
+
+    /// The inverse of [`Stats::to_array`].
+    pub fn from_array(values: [u64; Self::COUNTERS]) -> Self {
+        let mut values = values.into_iter();
+        let mut next = || values.next().unwrap_or(0);
+        Self {
+            clients: next(),
+            clients_total: next(),
+            subscriptions: next(),
+            messages_in: next(),
+            bytes_in: next(),
+            messages_out: next(),
+            bytes_out: next(),
+            messages_unmatched: next(),
+            no_responders: next(),
+            parked: next(),
+            records_out: next(),
+            stale_handles: next(),
+            repicked: next(),
+            repick_dropped: next(),
+            connections_refused: next(),
+            subscriptions_refused: next(),
+            slow_pending_bytes: next(),
+            slow_write_deadline: next(),
+            slow_shed: next(),
+            stale_connections: next(),
+            protocol_violations: next(),
+            connect_timeouts: next(),
+            trace_dropped: next(),
+            spool_bytes: next(),
+        }
+    }
+
+    /// Counts a close.
+    pub(crate) fn count_close(&mut self, reason: CloseReason) {
+        let counter = match reason {
+            CloseReason::SlowConsumerPendingBytes => &mut self.slow_pending_bytes,
+            CloseReason::SlowConsumerWriteDeadline => &mut self.slow_write_deadline,
+            CloseReason::SlowConsumerShed => &mut self.slow_shed,
+            CloseReason::StaleConnection => &mut self.stale_connections,
+            CloseReason::AuthenticationTimeout => &mut self.connect_timeouts,
+            CloseReason::MaxConnectionsExceeded => &mut self.connections_refused,
+            CloseReason::MaxControlLineExceeded
+            | CloseReason::MaxPayloadExceeded
+            | CloseReason::AuthorizationViolation
+            | CloseReason::NoRespondersRequiresHeaders
+            | CloseReason::ProtocolViolation => &mut self.protocol_violations,
+            CloseReason::ClientClosed
+            | CloseReason::ReadError
+            | CloseReason::ServerShutdown
+            | CloseReason::WriteError => return,
+        };
+        *counter += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_gives_the_counters_back() {
+        let mut values = [0; Stats::COUNTERS];
+        for (n, value) in (1u64..).zip(values.iter_mut()) {
+            *value = n;
+        }
+        assert_eq!(Stats::from_array(values).to_array(), values);
+    }
+}

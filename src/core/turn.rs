@@ -1,0 +1,328 @@
+//! One turn of a shard, as types: a wrong order of phases does not compile.
+//!
+//! `poll → read → drain → route → hand off → write → tick`. The order of these words is the
+//! broker's consistency model: it makes every fence hold without an acknowledgement between shards
+//! (ARCHITECTURE, "The turn"). Absent: sockets and queues; the caller carries bytes and batches.
+
+use super::batch::{Batch, Lane};
+use super::clients::Client;
+use super::close::CloseReason;
+use super::ids::{ClientNumber, ConnId, ShardId};
+use super::outbox::PARTS_MAX;
+use super::shard::{Admission, Closed, Shard};
+use super::time::Instant;
+
+/// New causes may be noted; nothing is read yet.
+#[derive(Debug)]
+pub struct Polled(());
+/// Bytes land in the arena, uninterpreted.
+#[derive(Debug)]
+pub struct Reading {
+    client: Option<ConnId>,
+    rest: usize,
+    room: usize,
+}
+/// Everything that peers have pushed is taken in.
+#[derive(Debug)]
+pub struct Draining(());
+/// Changes of interest go to all peers.
+#[derive(Debug)]
+pub struct HandingOffInterest(());
+/// Messages go to peers.
+#[derive(Debug)]
+pub struct HandingOffData(());
+/// Outboxes go to sockets.
+#[derive(Debug)]
+pub struct Writing {
+    left: usize,
+    client: Option<ConnId>,
+}
+/// Timers, sweeps and closed connections.
+#[derive(Debug)]
+pub struct Ticking(());
+
+/// A shard in one phase of its turn.
+#[derive(Debug)]
+pub struct Turn<P> {
+    shard: Box<Shard>,
+    phase: P,
+}
+
+/// What reading a socket brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOutcome {
+    /// This many bytes, into the room.
+    Bytes(usize),
+    /// Nothing now.
+    WouldBlock,
+    /// The peer sends no more.
+    Ended,
+    /// The socket is broken.
+    Failed,
+}
+
+/// What writing a socket achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// This many bytes were taken.
+    Bytes(usize),
+    /// The socket is broken.
+    Failed,
+}
+
+impl Turn<Polled> {
+    /// Begins a turn at a time that is not before the last one.
+    pub fn begin(mut shard: Box<Shard>, now: Instant) -> Self {
+        shard.now = shard.now.max(now);
+        Self { shard, phase: Polled(()) }
+    }
+
+    /// A new connection.
+    pub fn handle_accept(
+        &mut self,
+        number: ClientNumber,
+        peer: Box<str>,
+        admission: Admission,
+    ) -> ConnId {
+        self.shard.accept(number, peer, admission)
+    }
+
+    /// A socket may have bytes.
+    pub fn handle_readable(&mut self, client: ConnId) {
+        if let Some(slot) = self.shard.clients.resolve(client) {
+            self.shard.clients.get_mut(slot).places.readable = true;
+            self.shard.mark_ready(slot);
+        }
+    }
+
+    /// A socket's peer has ended its side: reads go on until they meet the end.
+    pub fn handle_hangup(&mut self, client: ConnId) {
+        if let Some(slot) = self.shard.clients.resolve(client) {
+            self.shard.clients.get_mut(slot).places.hangup = true;
+        }
+        self.handle_readable(client);
+    }
+
+    /// A socket takes bytes again.
+    pub fn handle_writable(&mut self, client: ConnId) {
+        if let Some(slot) = self.shard.clients.resolve(client) {
+            let places = &mut self.shard.clients.get_mut(slot).places;
+            if std::mem::replace(&mut places.blocked, false) {
+                self.shard.clients.mark_dirty(slot);
+            }
+        }
+    }
+
+    /// Marks every client to be closed: what waits for them is still written.
+    pub fn handle_shutdown(&mut self) {
+        let slots: Vec<_> = self.shard.clients.iter().map(|client| client.id.slot).collect();
+        for slot in slots {
+            self.shard.clients.doom(slot, CloseReason::ServerShutdown);
+        }
+        self.shard.settle_closings();
+    }
+
+    /// On to reading.
+    pub fn read(self) -> Turn<Reading> {
+        Turn { shard: self.shard, phase: Reading { client: None, rest: 0, room: 0 } }
+    }
+}
+
+impl Turn<Reading> {
+    /// The next client to read, within the turn's budget.
+    pub fn poll_read(&mut self) -> Option<ConnId> {
+        if self.shard.arena.is_full() {
+            return None;
+        }
+        while let Some(slot) = self.shard.ready.pop_front() {
+            if !self.shard.clients.contains(slot) {
+                continue;
+            }
+            let client = self.shard.clients.get_mut(slot);
+            let was_ready = std::mem::replace(&mut client.places.ready, false);
+            if was_ready && can_read(client) {
+                self.phase.client = Some(client.id);
+                return Some(client.id);
+            }
+        }
+        None
+    }
+
+    /// Room for the bytes of the client that [`Turn::poll_read`] named.
+    pub fn room(&mut self) -> &mut [u8] {
+        let slot = self.phase.client.and_then(|client| self.shard.clients.resolve(client));
+        let rest = match slot {
+            Some(slot) => std::mem::take(&mut self.shard.clients.get_mut(slot).inbox.rest),
+            None => Vec::new(),
+        };
+        self.phase.rest = rest.len();
+        let room = self.shard.arena.room(&rest);
+        self.phase.room = room.len();
+        room
+    }
+
+    /// What the read into the room brought.
+    pub fn handle_read(&mut self, outcome: ReadOutcome) {
+        let Some(id) = self.phase.client.take() else { return };
+        let Some(slot) = self.shard.clients.resolve(id) else { return };
+        let bytes = if let ReadOutcome::Bytes(bytes) = outcome { bytes } else { 0 };
+        if self.phase.rest + bytes > 0 {
+            self.shard.arena.commit(id, self.phase.rest + bytes);
+        }
+        let client = self.shard.clients.get_mut(slot);
+        match outcome {
+            ReadOutcome::Bytes(bytes) if bytes == self.phase.room || client.places.hangup => {
+                self.shard.mark_ready(slot);
+            }
+            // Less than there was room for: the socket is empty and will say when it is not.
+            ReadOutcome::Bytes(_) | ReadOutcome::WouldBlock => client.places.readable = false,
+            ReadOutcome::Ended => {
+                client.places.input_ended = true;
+                self.shard.ended.push(id);
+            }
+            ReadOutcome::Failed => self.shard.clients.doom(slot, CloseReason::ReadError),
+        }
+    }
+
+    /// On to draining (I1: a drain that begins after the last read).
+    pub fn drain(self) -> Turn<Draining> {
+        Turn { shard: self.shard, phase: Draining(()) }
+    }
+}
+
+impl Turn<Draining> {
+    /// Takes in one batch of a peer; the caller then returns the batch to it.
+    pub fn handle_batch(&mut self, peer: ShardId, batch: &Batch) {
+        self.shard.drain_batch(peer, batch);
+    }
+
+    /// Takes back one batch that a peer has emptied.
+    pub fn handle_returned(&mut self, peer: ShardId, batch: Box<Batch>) {
+        self.shard.handle_returned(peer, batch);
+    }
+
+    /// Executes everything that was read and may run.
+    pub fn route(mut self) -> Turn<HandingOffInterest> {
+        self.shard.settle_closings();
+        self.shard.route_all();
+        self.shard.end_inputs();
+        self.shard.settle_closings();
+        self.shard.stage_dirty_interest();
+        Turn { shard: self.shard, phase: HandingOffInterest(()) }
+    }
+}
+
+impl Turn<HandingOffInterest> {
+    /// The next batch of interest for a peer.
+    pub fn poll_batch(&mut self, peer: ShardId) -> Option<Box<Batch>> {
+        self.shard.poll_batch(peer, Lane::Interest)
+    }
+
+    /// On to messages: all interest is visible to all peers (I3).
+    pub fn data(self) -> Turn<HandingOffData> {
+        Turn { shard: self.shard, phase: HandingOffData(()) }
+    }
+}
+
+impl Turn<HandingOffData> {
+    /// The next batch of messages for a peer.
+    pub fn poll_batch(&mut self, peer: ShardId) -> Option<Box<Batch>> {
+        self.shard.poll_batch(peer, Lane::Data)
+    }
+
+    /// On to writing: everything staged is visible to peers (I2).
+    pub fn write(self) -> Turn<Writing> {
+        debug_assert_eq!(self.shard.mesh.staged(), 0, "everything staged is handed off (I2)");
+        // A client that was blocked by the budget comes back at the list's end.
+        let left = self.shard.clients.dirty_len().min(WRITES_PER_TURN);
+        Turn { shard: self.shard, phase: Writing { left, client: None } }
+    }
+}
+
+impl Turn<Writing> {
+    /// The next client with bytes to write, within the turn's budget; its bytes are gathered.
+    pub fn poll_write(&mut self) -> Option<ConnId> {
+        if self.phase.left == 0 {
+            return None;
+        }
+        self.phase.left -= 1;
+        let slot = self.shard.clients.poll_dirty()?;
+        self.shard.clients.gather(slot);
+        let id = self.shard.clients.get(slot).id;
+        self.phase.client = Some(id);
+        Some(id)
+    }
+
+    /// The bytes of the client that [`Turn::poll_write`] named, in at most
+    /// [`Turn::SLICES_MAX`] pieces.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        self.shard.clients.gather.slices(&self.shard.clients.spool)
+    }
+
+    /// Most pieces of one write.
+    pub const SLICES_MAX: usize = PARTS_MAX;
+
+    /// What the write achieved.
+    pub fn handle_written(&mut self, outcome: WriteOutcome) {
+        let Some(id) = self.phase.client.take() else { return };
+        let Some(slot) = self.shard.clients.resolve(id) else { return };
+        let WriteOutcome::Bytes(written) = outcome else {
+            if self.shard.clients.get(slot).closing.is_some() {
+                self.shard.clients.discard(slot);
+                self.shard.finish_close(slot);
+            } else {
+                self.shard.clients.doom(slot, CloseReason::WriteError);
+            }
+            return;
+        };
+        let total = self.shard.clients.gather.total();
+        self.shard.clients.advance(slot, written);
+        if written < total {
+            self.shard.note_blocked(slot, written);
+        } else if self.shard.clients.get(slot).outbox.is_empty() {
+            self.shard.clients.get_mut(slot).places.waiting = false;
+            self.shard.finish_close(slot);
+        } else {
+            self.shard.clients.mark_dirty(slot);
+        }
+    }
+
+    /// On to the tick.
+    pub fn tick(mut self) -> Turn<Ticking> {
+        self.shard.settle_closings();
+        self.shard.fire_timers();
+        self.shard.shed();
+        self.shard.settle_closings();
+        self.shard.sweep_leaving();
+        Turn { shard: self.shard, phase: Ticking(()) }
+    }
+}
+
+impl Turn<Ticking> {
+    /// The next connection whose socket is to be closed.
+    pub fn poll_closed(&mut self) -> Option<Closed> {
+        self.shard.take_closed()
+    }
+
+    /// Ends the turn.
+    pub fn finish(mut self) -> Box<Shard> {
+        if !self.shard.has_work() {
+            self.shard.clients.shrink();
+        }
+        self.shard
+    }
+}
+
+impl<P> Turn<P> {
+    /// The shard, to look at.
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+}
+
+fn can_read(client: &Client) -> bool {
+    !client.places.parked && client.closing.is_none() && !client.places.input_ended
+}
+
+/// Clients that one turn writes.
+const WRITES_PER_TURN: usize = 512;
