@@ -13,10 +13,14 @@
 
 mod broker;
 mod command_line;
+mod crowd;
+mod descriptors;
 mod lifecycle;
 mod limits;
 mod log;
+mod malformed;
 mod slow;
 mod transcript;
 mod transcripts;
+mod vanish;
 mod wire;

@@ -34,11 +34,6 @@ impl Connection {
         Self { stream, pending: Vec::new(), ended: false }
     }
 
-    /// The socket itself.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     /// Sends bytes; that the peer has closed meanwhile is for the reader to find out.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         match self.stream.write_all(bytes.as_ref()) {
