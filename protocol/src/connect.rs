@@ -2,8 +2,10 @@
 //!
 //! Absent: what the options cause. Credentials must never be printed: the debug form hides them.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 use core::fmt;
-use std::borrow::Cow;
 
 use serde_core::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 

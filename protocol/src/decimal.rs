@@ -4,6 +4,7 @@
 //! accept a tenth digit: nats-server refuses it even when it is a leading zero.
 
 use crate::limits::MAX_SIZE_DIGITS;
+use alloc::vec::Vec;
 
 /// Appends a number in decimal.
 #[inline]

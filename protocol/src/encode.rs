@@ -4,6 +4,8 @@
 //! head of a message is written in two parts around the subscription id, so that a broker renders
 //! each part once for all receivers. Nothing here may format with `format!`.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 use crate::decimal::write_u32;

@@ -4,6 +4,8 @@
 //! of when a field is left out, because clients decide on the presence of some.
 
 use crate::decimal::write_u64;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What a server says about itself; a text that is empty and a flag that is false is left out
 /// unless its description says that it is always sent.

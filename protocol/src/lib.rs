@@ -8,6 +8,10 @@
 //! [`connect::ConnectOptions`], and writes with [`encode`] and [`info::ServerInfo`]. A client
 //! reads a server with [`server_op::next`] and writes with [`client_encode`].
 #![forbid(unsafe_code)]
+// Without the standard library there is nothing to reach the machine with.
+#![no_std]
+
+extern crate alloc;
 
 pub mod client_encode;
 pub mod connect;
