@@ -230,7 +230,8 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, letter: char) -> fmt::Result {
 }
 
 /// Letters, marks, numbers, punctuation and symbols, which is also what Rust's own escaping leaves
-/// alone; the two differ only in characters that are newer than Go's tables (Unicode 15). A combining mark is only left alone behind another letter, so one is put before it.
+/// alone; the two differ only in characters that are newer than Go's tables (Unicode 15). A
+/// combining mark is only left alone behind another letter, so one is put before it.
 fn is_printable(letter: char) -> bool {
     let mut bytes = [b'a'; 5];
     let mut encoded = [0; 4];
