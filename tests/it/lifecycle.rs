@@ -9,6 +9,10 @@ use rustix::process::Signal;
 use crate::broker::{Broker, Kind, Settings, kind};
 use crate::wire::DEADLINE;
 
+/// Addresses of this machine where no other test listens or connects from: nobody takes a port
+/// there between the end of one broker and the start of the next.
+const OWN_HOSTS: [&str; 2] = ["127.0.10.1", "127.0.10.2"];
+
 #[test]
 fn sigterm_and_sigint_end_it_with_status_zero() {
     for signal in [Signal::TERM, Signal::INT] {
@@ -66,7 +70,8 @@ fn a_client_that_does_not_read_cannot_keep_it_from_ending() {
 
 #[test]
 fn a_killed_broker_restarts_on_its_port_at_once() {
-    let first = Broker::start();
+    let settings = Settings::default().host(OWN_HOSTS[0]);
+    let first = settings.start();
     let port = first.address().port();
     let mut clients: Vec<_> = (0..50).map(|_| first.client()).collect();
     for client in &mut clients {
@@ -77,7 +82,7 @@ fn a_killed_broker_restarts_on_its_port_at_once() {
     for client in &mut clients {
         assert_eq!(client.rest(), b"");
     }
-    let second = Settings::default().port(port).start();
+    let second = settings.port(port).start();
     assert_eq!(second.address().port(), port);
     let mut client = second.client();
     client.send("SUB foo 1\r\nPUB foo 2\r\nhi\r\n");
@@ -86,13 +91,14 @@ fn a_killed_broker_restarts_on_its_port_at_once() {
 
 #[test]
 fn a_stopped_broker_restarts_on_its_port_at_once() {
-    let mut first = Broker::start();
+    let settings = Settings::default().host(OWN_HOSTS[1]);
+    let mut first = settings.start();
     let port = first.address().port();
     let client = first.client();
     first.signal(Signal::TERM);
     assert_eq!(first.ended().code(), Some(0));
     drop(client);
-    let second = Settings::default().port(port).start();
+    let second = settings.port(port).start();
     second.client().fence("");
 }
 
