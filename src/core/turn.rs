@@ -87,6 +87,11 @@ impl Turn<Polled> {
         self.shard.accept(number, peer, admission)
     }
 
+    /// Learns how much memory for unsent messages the whole broker holds.
+    pub fn handle_total_spool(&mut self, bytes: u64) {
+        self.shard.handle_total_spool(bytes);
+    }
+
     /// A socket may have bytes.
     pub fn handle_readable(&mut self, client: ConnId) {
         if let Some(slot) = self.shard.clients.resolve(client) {

@@ -1,0 +1,22 @@
+//! The broker's clock: nanoseconds since it started, from the system's monotonic clock.
+//!
+//! Absent: dates, which only the log needs (`log`).
+
+use crate::core::time::Instant;
+
+/// A clock that all shards share by copy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        let elapsed = self.start.elapsed().as_nanos();
+        Instant::from_ns(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+}

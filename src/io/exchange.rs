@@ -1,0 +1,172 @@
+//! What shards and the supervisor share: rings of batches, mail, bells and published counters.
+//!
+//! Absent: what is in a batch, and waiting. Each ordered pair of shards has two bounded lock-free
+//! queues, one for batches on their way and one for emptied ones on their way back; a batch exists
+//! once and is in one place, so that neither queue can be full when something is pushed.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+use mio::Waker;
+use mio::net::TcpStream;
+
+use super::bell::{Bell, Sleep};
+use crate::core::batch::Batch;
+use crate::core::ids::{ClientNumber, ShardId};
+use crate::core::shard::Admission;
+use crate::core::stats::Stats;
+
+/// What the supervisor sends to a shard.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// A new connection.
+    Adopt { stream: TcpStream, number: ClientNumber, peer: Box<str>, admission: Admission },
+    /// Close every client, writing what waits, and end.
+    Stop,
+}
+
+/// The two directions between one shard and another.
+#[derive(Debug)]
+struct Pair {
+    forward: ArrayQueue<Box<Batch>>,
+    back: ArrayQueue<Box<Batch>>,
+}
+
+/// One shard's side that others touch.
+#[derive(Debug)]
+struct Door {
+    bell: Bell,
+    waker: Waker,
+    mail: ArrayQueue<Mail>,
+    counters: [AtomicU64; Stats::COUNTERS],
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    shards: usize,
+    pairs: Vec<Pair>,
+    doors: Vec<Door>,
+}
+
+impl Exchange {
+    /// An exchange for as many shards as there are wakers.
+    pub(crate) fn new(wakers: Vec<Waker>, batches_per_peer: usize) -> Self {
+        let shards = wakers.len();
+        let pair = || Pair {
+            forward: ArrayQueue::new(batches_per_peer),
+            back: ArrayQueue::new(batches_per_peer),
+        };
+        let door = |waker| Door {
+            bell: Bell::new(),
+            waker,
+            mail: ArrayQueue::new(MAIL_MAX),
+            counters: std::array::from_fn(|_| AtomicU64::new(0)),
+        };
+        Self {
+            shards,
+            pairs: (0..shards * shards).map(|_| pair()).collect(),
+            doors: wakers.into_iter().map(door).collect(),
+        }
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..self.shards).filter_map(ShardId::new)
+    }
+
+    /// Hands a batch to a peer; wake it with [`Exchange::wake_for_work`] when all are handed over.
+    pub(crate) fn push(&self, from: ShardId, to: ShardId, batch: Box<Batch>) {
+        let full = self.pair(from, to).forward.push(batch).is_err();
+        debug_assert!(!full, "a pair has as many places as batches");
+    }
+
+    /// The next batch that a peer handed over.
+    pub(crate) fn pop(&self, from: ShardId, to: ShardId) -> Option<Box<Batch>> {
+        self.pair(from, to).forward.pop()
+    }
+
+    /// Gives an emptied batch back to the peer it came from.
+    pub(crate) fn give_back(&self, from: ShardId, to: ShardId, batch: Box<Batch>) {
+        let full = self.pair(from, to).back.push(batch).is_err();
+        debug_assert!(!full, "a pair has as many places as batches");
+    }
+
+    /// The next of one's own batches that a peer gave back.
+    pub(crate) fn pop_back(&self, from: ShardId, to: ShardId) -> Option<Box<Batch>> {
+        self.pair(from, to).back.pop()
+    }
+
+    /// Wakes a shard that was brought something, if it sleeps.
+    pub(crate) fn wake_for_work(&self, shard: ShardId) -> io::Result<()> {
+        let door = self.door(shard);
+        if door.bell.must_wake_for_work() { door.waker.wake() } else { Ok(()) }
+    }
+
+    /// Wakes a shard that was given a batch back, if it sleeps for want of one.
+    pub(crate) fn wake_for_credit(&self, shard: ShardId) -> io::Result<()> {
+        let door = self.door(shard);
+        if door.bell.must_wake_for_credit() { door.waker.wake() } else { Ok(()) }
+    }
+
+    /// Sends mail to a shard; hands it back when the box is full.
+    pub(crate) fn send(&self, shard: ShardId, mail: Mail) -> Result<(), Mail> {
+        self.door(shard).mail.push(mail)?;
+        // A failed wake-up leaves the mail where the shard's next turn finds it.
+        let _ = self.wake_for_work(shard);
+        Ok(())
+    }
+
+    pub(crate) fn receive(&self, shard: ShardId) -> Option<Mail> {
+        self.door(shard).mail.pop()
+    }
+
+    /// Announces sleep; says whether it may begin, because nothing has come meanwhile (I10).
+    pub(crate) fn may_sleep(&self, me: ShardId, sleep: Sleep) -> bool {
+        self.door(me).bell.announce(sleep);
+        let brought = self.shards().any(|peer| !self.pair(peer, me).forward.is_empty());
+        let credit = sleep == Sleep::ForWorkOrCredit
+            && self.shards().any(|peer| !self.pair(me, peer).back.is_empty());
+        if brought || credit || !self.door(me).mail.is_empty() {
+            self.awake(me);
+            return false;
+        }
+        true
+    }
+
+    pub(crate) fn awake(&self, me: ShardId) {
+        self.door(me).bell.awake();
+    }
+
+    /// Publishes a shard's counters; only the shard itself does.
+    pub(crate) fn publish(&self, me: ShardId, stats: &Stats) {
+        for (counter, value) in self.door(me).counters.iter().zip(stats.to_array()) {
+            counter.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// A shard's counters as last published.
+    pub(crate) fn stats(&self, shard: ShardId) -> Stats {
+        let counters = &self.door(shard).counters;
+        Stats::from_array(std::array::from_fn(|n| counters[n].load(Ordering::Relaxed)))
+    }
+
+    /// Memory for unsent messages in the whole broker, as last published.
+    pub(crate) fn total_spool_bytes(&self) -> u64 {
+        let spools = self.doors.iter().filter_map(|door| door.counters.last());
+        spools.map(|spool| spool.load(Ordering::Relaxed)).sum()
+    }
+
+    fn pair(&self, from: ShardId, to: ShardId) -> &Pair {
+        // INVARIANT: shard ids are below the number of shards that this was made for.
+        &self.pairs[from.index() * self.shards + to.index()]
+    }
+
+    fn door(&self, shard: ShardId) -> &Door {
+        // INVARIANT: see `pair`.
+        &self.doors[shard.index()]
+    }
+}
+
+/// Mail that waits for one shard; a full box makes the acceptor wait.
+const MAIL_MAX: usize = 1024;

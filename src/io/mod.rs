@@ -1,0 +1,12 @@
+//! The only floor with system calls: sockets, threads, the queues between shards, the log's file.
+//!
+//! Absent: decisions. What a message means and who gets it is `core`'s; this floor carries bytes
+//! and batches in the order that `core::turn` prescribes.
+
+pub(crate) mod accept;
+pub mod bell;
+pub(crate) mod clock;
+pub(crate) mod exchange;
+pub mod log;
+pub(crate) mod reactor;
+mod socket;

@@ -1,0 +1,267 @@
+//! One shard's thread: waits, and drives the shard's turns with real sockets and rings.
+//!
+//! Absent: every decision about bytes and messages. A turn has no blocking call but the poll, and
+//! the poll is left as soon as anybody brings work (I10).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+
+use super::bell::Sleep;
+use super::clock::Clock;
+use super::exchange::{Exchange, Mail};
+use super::log::{Level, Log};
+use super::socket::{self, Sockets};
+use crate::core::ids::{ConnId, ShardId};
+use crate::core::shard::{Closed, Shard};
+use crate::core::time::Instant;
+use crate::core::trace::Direction;
+use crate::core::turn::{
+    Draining, HandingOffInterest, Polled, ReadOutcome, Reading, Ticking, Turn, WriteOutcome,
+    Writing,
+};
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    me: ShardId,
+    poll: Poll,
+    exchange: Arc<Exchange>,
+    sockets: Sockets,
+    clock: Clock,
+    log: Log,
+    stop_deadline_ns: u64,
+    stop_at: Option<Instant>,
+}
+
+impl Reactor {
+    pub(crate) fn new(
+        me: ShardId,
+        poll: Poll,
+        exchange: Arc<Exchange>,
+        clock: Clock,
+        log: Log,
+        stop_deadline_ns: u64,
+    ) -> Self {
+        Self {
+            me,
+            poll,
+            exchange,
+            sockets: Sockets::default(),
+            clock,
+            log,
+            stop_deadline_ns,
+            stop_at: None,
+        }
+    }
+
+    /// The token of a shard's waker.
+    pub(crate) const WAKER: Token = Token(usize::MAX);
+
+    /// Runs turns until the broker stops.
+    pub(crate) fn run(mut self, mut shard: Box<Shard>) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        loop {
+            self.wait(&shard, &mut events)?;
+            shard = self.turn(shard, &events);
+            self.exchange.publish(self.me, &shard.stats());
+            self.log_traces(&mut shard);
+            if self.has_stopped(&shard) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn has_stopped(&self, shard: &Shard) -> bool {
+        self.stop_at.is_some_and(|at| shard.stats().clients == 0 || self.clock.now() >= at)
+    }
+
+    /// Phase 1: waits for a cause.
+    fn wait(&mut self, shard: &Shard, events: &mut Events) -> io::Result<()> {
+        let sleep = if shard.wants_batches() { Sleep::ForWorkOrCredit } else { Sleep::ForWork };
+        let may_sleep = !shard.has_work() && self.exchange.may_sleep(self.me, sleep);
+        let timeout = if may_sleep { self.timeout(shard) } else { Some(Duration::ZERO) };
+        let polled = self.poll.poll(events, timeout);
+        if may_sleep {
+            self.exchange.awake(self.me);
+        }
+        match polled {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn timeout(&self, shard: &Shard) -> Option<Duration> {
+        let next = [shard.poll_timeout(), self.stop_at].into_iter().flatten().min()?;
+        Some(Duration::from_nanos(next.since_ns(self.clock.now())))
+    }
+
+    fn turn(&mut self, shard: Box<Shard>, events: &Events) -> Box<Shard> {
+        let mut turn = Turn::begin(shard, self.clock.now());
+        turn.handle_total_spool(self.exchange.total_spool_bytes());
+        note_events(&mut turn, events);
+        self.take_mail(&mut turn);
+        let mut turn = turn.read();
+        self.read(&mut turn);
+        let mut turn = turn.drain();
+        self.drain(&mut turn);
+        let turn = self.hand_off(turn.route());
+        let mut turn = turn;
+        self.write(&mut turn);
+        let mut turn = turn.tick();
+        self.close(&mut turn);
+        turn.finish()
+    }
+
+    fn take_mail(&mut self, turn: &mut Turn<Polled>) {
+        while let Some(mail) = self.exchange.receive(self.me) {
+            match mail {
+                Mail::Adopt { mut stream, number, peer, admission } => {
+                    self.log
+                        .debug(|| format!("{peer} - cid:{} - Client connection created", number.0));
+                    let client = turn.handle_accept(number, peer, admission);
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    let registered =
+                        self.poll.registry().register(&mut stream, token(client), interest);
+                    match registered {
+                        Ok(()) => self.sockets.insert(client, stream),
+                        Err(error) => {
+                            // The socket is dropped; its first write finds nobody.
+                            self.log.line(
+                                Level::Error,
+                                format!("Error registering a connection: {error}"),
+                            );
+                        }
+                    }
+                }
+                Mail::Stop => {
+                    let now = self.clock.now();
+                    self.stop_at = Some(now.after_ns(self.stop_deadline_ns));
+                    turn.handle_shutdown();
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, turn: &mut Turn<Reading>) {
+        while let Some(client) = turn.poll_read() {
+            let outcome = match self.sockets.get_mut(client) {
+                Some(stream) => socket::read(stream, turn.room()),
+                None => ReadOutcome::Failed,
+            };
+            turn.handle_read(outcome);
+        }
+    }
+
+    fn drain(&mut self, turn: &mut Turn<Draining>) {
+        for peer in self.exchange.shards() {
+            if peer == self.me {
+                continue;
+            }
+            while let Some(batch) = self.exchange.pop_back(self.me, peer) {
+                turn.handle_returned(peer, batch);
+            }
+            let mut drained = false;
+            while let Some(batch) = self.exchange.pop(peer, self.me) {
+                turn.handle_batch(peer, &batch);
+                self.exchange.give_back(peer, self.me, batch);
+                drained = true;
+            }
+            if drained {
+                self.note(self.exchange.wake_for_credit(peer));
+            }
+        }
+    }
+
+    fn hand_off(&mut self, mut interest: Turn<HandingOffInterest>) -> Turn<Writing> {
+        let mut brought = 0u64;
+        for peer in interest.shard().peers() {
+            while let Some(batch) = interest.poll_batch(peer) {
+                self.exchange.push(self.me, peer, batch);
+                brought |= 1 << peer.index();
+            }
+        }
+        let mut data = interest.data();
+        for peer in data.shard().peers() {
+            while let Some(batch) = data.poll_batch(peer) {
+                self.exchange.push(self.me, peer, batch);
+                brought |= 1 << peer.index();
+            }
+            if brought & (1 << peer.index()) != 0 {
+                self.note(self.exchange.wake_for_work(peer));
+            }
+        }
+        data.write()
+    }
+
+    fn write(&mut self, turn: &mut Turn<Writing>) {
+        while let Some(client) = turn.poll_write() {
+            let outcome = match self.sockets.get_mut(client) {
+                Some(stream) => socket::write(stream, turn),
+                None => WriteOutcome::Failed,
+            };
+            turn.handle_written(outcome);
+        }
+    }
+
+    fn close(&mut self, turn: &mut Turn<Ticking>) {
+        while let Some(closed) = turn.poll_closed() {
+            self.sockets.close(closed.client, closed.reason.flushes());
+            self.log_closed(&closed);
+        }
+    }
+
+    fn log_closed(&self, closed: &Closed) {
+        let Closed { number, peer, reason, .. } = closed;
+        let text = || format!("{peer} - cid:{} - Client connection closed: {reason}", number.0);
+        if reason.is_slow_consumer() {
+            self.log.line(Level::Info, text());
+        } else {
+            self.log.debug(text);
+        }
+    }
+
+    fn log_traces(&self, shard: &mut Shard) {
+        while let Some(line) = shard.poll_trace() {
+            let arrow = match line.direction {
+                Direction::In => "<<-",
+                Direction::Out => "->>",
+            };
+            let text = format!("{} - cid:{} - {arrow} {}", line.peer, line.number.0, line.text);
+            self.log.line(Level::Trace, text);
+        }
+    }
+
+    fn note(&self, woken: io::Result<()>) {
+        if let Err(error) = woken {
+            self.log.line(Level::Error, format!("Error waking a shard: {error}"));
+        }
+    }
+}
+
+fn note_events(turn: &mut Turn<Polled>, events: &Events) {
+    for event in events {
+        if event.token() == Reactor::WAKER {
+            continue;
+        }
+        let client = ConnId::from_token(event.token().0 as u64);
+        if event.is_read_closed() || event.is_error() {
+            turn.handle_hangup(client);
+        } else if event.is_readable() {
+            turn.handle_readable(client);
+        }
+        if event.is_writable() {
+            turn.handle_writable(client);
+        }
+    }
+}
+
+fn token(client: ConnId) -> Token {
+    // INVARIANT: `main` refuses to start where a pointer has fewer than 64 bits.
+    Token(usize::try_from(client.token()).unwrap_or(0))
+}
+
+/// Events that one poll brings at most.
+const EVENTS_PER_TURN: usize = 1024;
