@@ -65,6 +65,15 @@ impl Unit {
     }
 }
 
+/// The whole part of a number that is not negative.
+#[inline]
+pub fn whole(value: f64) -> u64 {
+    // INVARIANT: such a cast saturates at both ends, and what is not a number becomes 0.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let whole = value as u64;
+    whole
+}
+
 /// Three significant digits, without an exponent.
 pub fn digits(value: f64) -> String {
     let magnitude = value.abs();

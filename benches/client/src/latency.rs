@@ -69,8 +69,10 @@ impl Latencies {
         if self.count() == 0 {
             return Vec::new();
         }
-        let mut points: Vec<(f64, u64)> =
-            (0..=45).map(|step| f64::from(step) * 2.0).map(|p| (p, self.percentile_ns(p))).collect();
+        let mut points: Vec<(f64, u64)> = (0..=45)
+            .map(|step| f64::from(step) * 2.0)
+            .map(|p| (p, self.percentile_ns(p)))
+            .collect();
         let mut rest = 10.0;
         while rest > 0.0005 && points.len() < 120 {
             for part in [1.0, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2, 0.15] {

@@ -121,8 +121,7 @@ impl Format {
         };
         let word = u64::from_le_bytes(*word);
         let [.., low, high] = word.to_le_bytes();
-        let mark =
-            Mark { publisher: u16::from_le_bytes([low, high]), number: word & NUMBER_MASK };
+        let mark = Mark { publisher: u16::from_le_bytes([low, high]), number: word & NUMBER_MASK };
         let Some(check) = payload.get(NUMBER_LEN..CHECKED_LEN).and_then(|s| s.first_chunk::<8>())
         else {
             let right = payload.get(NUMBER_LEN..) == Some(self.filler(mark.number));

@@ -1,0 +1,83 @@
+//! What every kind of connection does with operations that are not messages, and how a connection
+//! can end a run.
+//!
+//! Absent: messages.
+
+use std::fmt;
+
+use fanfare_protocol::server_op::{ServerError, ServerOp};
+
+use crate::link::PONG;
+
+/// What a role made of the bytes that came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Bytes used; the rest is an operation that has not arrived whole.
+    pub bytes: usize,
+    /// Messages or replies that count as received.
+    pub messages: u64,
+    /// PONGs.
+    pub pongs: u64,
+}
+
+impl Taken {
+    /// Uses an operation that is no message: answers a PING, counts a PONG.
+    #[inline]
+    pub fn note_control(&mut self, op: ServerOp<'_>, answers: &mut Vec<u8>) -> Result<(), Fault> {
+        match op {
+            ServerOp::Ping => answers.extend_from_slice(PONG),
+            ServerOp::Pong => self.pongs += 1,
+            ServerOp::Error(text) => {
+                return Err(Fault::Told(String::from_utf8_lossy(text).into_owned()));
+            }
+            ServerOp::Info(_) | ServerOp::Ok | ServerOp::Message(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The server reported an error.
+    Told(String),
+    /// The server sent something that is not the protocol.
+    Garbled,
+    /// The server closed the connection.
+    Closed,
+    /// The socket broke.
+    Broken(String),
+    /// A request met nobody who answers.
+    NoResponders,
+}
+
+impl From<ServerError> for Fault {
+    fn from(_: ServerError) -> Self {
+        Self::Garbled
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => Self::Closed,
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told(text) => write!(f, "the server reported an error: {text}"),
+            Self::Garbled => f.write_str("the server sent bytes that are not the NATS protocol"),
+            Self::Closed => f.write_str(
+                "the server closed the connection; if it cut a slow consumer, make --window smaller",
+            ),
+            Self::Broken(error) => write!(f, "the connection broke: {error}"),
+            Self::NoResponders => {
+                f.write_str("the server says that nobody answers requests on this subject")
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Opens and closes many connections at the same time on one event loop, as client libraries do it:
+//! wait for INFO, send CONNECT, SUB and PING, wait for the PONG.
+//!
+//! Absent: load on the connections; once confirmed they only answer PINGs and report messages.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use fanfare_protocol::server_op::{self, ServerOp, ServerStep};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::conn::{Conn, ReadOutcome};
+use crate::control::{Fault, Taken};
+use crate::link::{PING, Target};
+
+/// Connections of one event loop, by slot.
+#[derive(Debug)]
+pub struct Dialer<'a> {
+    target: &'a Target,
+    sources: Vec<Ipv4Addr>,
+    poll: Poll,
+    slots: Vec<Option<Dial>>,
+    free: Vec<usize>,
+    buffer: Vec<u8>,
+    dialled: u64,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Dial {
+    conn: Conn,
+    phase: Phase,
+    setup: Vec<u8>,
+    started_ns: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waits for the connection and the server's INFO.
+    Connecting,
+    /// Waits for the PONG.
+    Greeted,
+    /// Nothing more to wait for.
+    Confirmed,
+}
+
+/// A slot of a dialer; used again once its connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotIndex(usize);
+
+/// What happened on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happened<'a> {
+    /// The server has confirmed CONNECT and SUB.
+    Confirmed {
+        /// Where.
+        slot: SlotIndex,
+        /// When it was dialled.
+        started_ns: u64,
+    },
+    /// A message came.
+    Message {
+        /// Its payload.
+        payload: &'a [u8],
+    },
+}
+
+impl<'a> Dialer<'a> {
+    /// A dialer that takes turns with the source addresses; with none, the system chooses.
+    pub fn new(target: &'a Target, sources: Vec<Ipv4Addr>) -> Result<Self, String> {
+        let poll = Poll::new().map_err(|error| format!("cannot set up an event loop: {error}"))?;
+        Ok(Self {
+            target,
+            sources,
+            poll,
+            slots: Vec::new(),
+            free: Vec::new(),
+            buffer: vec![0; BUFFER_LEN],
+            dialled: 0,
+        })
+    }
+
+    /// Begins to open a connection.
+    pub fn dial(&mut self, setup: Vec<u8>, now_ns: u64) -> Result<(), String> {
+        let refused = |error: io::Error| {
+            let place = self.target.place.clone();
+            crate::link::LinkError::Connect { place, error }.to_string()
+        };
+        let mut stream = self.stream().map_err(refused)?;
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(slot), both).map_err(refused)?;
+        let conn = Conn::new(stream, Vec::new());
+        let dial = Dial { conn, phase: Phase::Connecting, setup, started_ns: now_ns };
+        match self.slots.get_mut(slot) {
+            Some(place) => *place = Some(dial),
+            None => self.slots.push(Some(dial)),
+        }
+        self.dialled += 1;
+        Ok(())
+    }
+
+    /// Closes a connection.
+    pub fn close(&mut self, slot: SlotIndex) {
+        if self.slots.get_mut(slot.0).and_then(Option::take).is_some() {
+            self.free.push(slot.0);
+        }
+    }
+
+    /// Waits for something to happen, at most for the time-out. A connection that the server
+    /// closes is an error.
+    pub fn poll(
+        &mut self,
+        events: &mut Events,
+        timeout: Duration,
+        mut on: impl FnMut(Happened<'_>),
+    ) -> Result<(), String> {
+        match self.poll.poll(events, Some(timeout)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                return Err(format!("waiting for events failed: {error}"));
+            }
+            Err(_) | Ok(()) => {}
+        }
+        for event in &*events {
+            let index = event.token().0;
+            let Some(Some(dial)) = self.slots.get_mut(index) else { continue };
+            dial.turn(self.target, &mut self.buffer, SlotIndex(index), &mut on)?;
+        }
+        Ok(())
+    }
+
+    /// A socket that is being connected.
+    fn stream(&self) -> io::Result<TcpStream> {
+        let domain = Domain::for_address(self.target.address);
+        let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        let turn = usize::try_from(self.dialled).unwrap_or(0) % self.sources.len().max(1);
+        if let Some(source) = self.sources.get(turn) {
+            socket.bind(&SocketAddr::new(IpAddr::V4(*source), 0).into())?;
+        }
+        match socket.connect(&self.target.address.into()) {
+            Err(error) if !is_under_way(&error) => return Err(error),
+            _ => {}
+        }
+        socket.set_tcp_nodelay(true)?;
+        Ok(TcpStream::from_std(socket.into()))
+    }
+}
+
+impl Dial {
+    /// Reads everything that is there and answers it.
+    fn turn(
+        &mut self,
+        target: &Target,
+        buffer: &mut Vec<u8>,
+        slot: SlotIndex,
+        on: &mut impl FnMut(Happened<'_>),
+    ) -> Result<(), String> {
+        let failed = |fault: Fault| format!("a connection to {}: {fault}", target.place);
+        loop {
+            let (filled, is_full) = match self.conn.read(buffer) {
+                Ok(ReadOutcome::Full(filled)) => (filled, true),
+                Ok(ReadOutcome::Drained(filled)) => (filled, false),
+                Ok(ReadOutcome::Closed) => return Err(failed(Fault::Closed)),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(()),
+                Err(error) if self.phase == Phase::Connecting => {
+                    let place = target.place.clone();
+                    return Err(crate::link::LinkError::Connect { place, error }.to_string());
+                }
+                Err(error) => return Err(failed(error.into())),
+            };
+            let input = buffer.get(..filled).unwrap_or(&[]);
+            let used = self.take(target, input, slot, on).map_err(failed)?;
+            self.conn.carry(input.get(used..).unwrap_or(&[]));
+            self.conn.flush().map_err(|error| failed(error.into()))?;
+            if !is_full {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        target: &Target,
+        input: &[u8],
+        slot: SlotIndex,
+        on: &mut impl FnMut(Happened<'_>),
+    ) -> Result<usize, Fault> {
+        let mut taken = Taken::default();
+        loop {
+            let step = server_op::next(input.get(taken.bytes..).unwrap_or(&[]))?;
+            let ServerStep::Op(op, len) = step else { return Ok(taken.bytes) };
+            taken.bytes += len;
+            match (op, self.phase) {
+                (ServerOp::Message(message), _) => {
+                    on(Happened::Message { payload: message.payload });
+                }
+                (ServerOp::Info(_), Phase::Connecting) => {
+                    self.conn.out.extend_from_slice(&target.connect_line);
+                    self.conn.out.append(&mut self.setup);
+                    self.conn.out.extend_from_slice(PING);
+                    // An idle connection must not hold on to what it needed to get there.
+                    self.setup = Vec::new();
+                    self.phase = Phase::Greeted;
+                }
+                (ServerOp::Pong, Phase::Greeted) => {
+                    self.phase = Phase::Confirmed;
+                    on(Happened::Confirmed { slot, started_ns: self.started_ns });
+                }
+                _ => taken.note_control(op, &mut self.conn.out)?,
+            }
+        }
+    }
+}
+
+/// Whether a connection that could not be opened at once is still being opened.
+fn is_under_way(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
+}
+
+const BUFFER_LEN: usize = 64 * 1024;
