@@ -43,6 +43,8 @@ fn verbs_are_case_insensitive() {
 #[test]
 fn blanks_between_and_behind_arguments_do_not_count() {
     check("PUB\tfoo\t 1 \t\r\nx\r\n", &["PUB [foo] [] [x]", "more"]);
+    check("PUB  foo 1\r\nx\r\n", &["PUB [foo] [] [x]", "more"]);
+    check("HPUB  foo 0 1\r\nx\r\n", &["PUB [foo] [] h0 [x]", "more"]);
     check("PUB   foo  bar   1\r\nx\r\n", &["PUB [foo] [bar] [x]", "more"]);
     check("HPUB \t foo 0  1 \r\nx\r\n", &["PUB [foo] [] h0 [x]", "more"]);
     check("SUB \t foo   q \t 1  \r\n", &["SUB [foo] [q] [1]", "more"]);
@@ -56,6 +58,8 @@ fn nothing_is_skipped_before_a_verb() {
     check("PING\r\n\r\n", &["PING", UNKNOWN]);
     check("PING\r\n\n", &["PING", UNKNOWN]);
     check("\0", &[UNKNOWN]);
+    check("PUB\0foo 1\r\nx\r\n", &[UNKNOWN]);
+    check("HPUB\0foo 0 1\r\nx\r\n", &[UNKNOWN]);
 }
 
 #[test]
@@ -187,6 +191,8 @@ fn a_carriage_return_inside_an_argument_is_refused() {
     check("SUB foo\rb", &[CR]);
     check("SUB foo\r", &["more"]);
     check("PUB \rfoo 1\r\n", &[CR]);
+    check(format!("SUB {}\rx", "a".repeat(MAX_CONTROL_LINE)), &[CR]);
+    check(format!("SUB {}\rx", "a".repeat(MAX_CONTROL_LINE + 1)), &[TOO_LONG]);
 }
 
 #[test]

@@ -54,6 +54,8 @@ fn garbage_has_no_headers() {
     {
         assert_eq!(pairs(block.as_bytes()), [], "{block:?}");
     }
+    // The first line is never a header, whatever it says.
+    assert_eq!(pairs(b"A: 1\r\nB: 2\r\n\r\n"), owned(&[("B", "2")]));
     let block = b"NATS/1.0\r\n: empty\r\nno colon\r\nk:\r\nlast: cut off";
     assert_eq!(pairs(block), owned(&[("k", "")]));
 }

@@ -37,18 +37,18 @@ fn operation() -> impl Strategy<Value = Vec<u8>> {
     let publish = (spelled("PUB"), words(1..3), vec(byte(), 0..12), line_end()).prop_map(
         |(verb, words, payload, end)| {
             let size = payload.len().to_string();
-            [&verb[..], b" ", &words, b" ", size.as_bytes(), &end, &payload, b"\r\n"].concat()
+            [&verb[..], &words, b" ", size.as_bytes(), &end, &payload, b"\r\n"].concat()
         },
     );
     let publish_headers =
         (spelled("HPUB"), words(1..3), vec(byte(), 0..12), 0..14_usize, line_end()).prop_map(
             |(verb, words, payload, header, end)| {
                 let sizes = format!(" {header} {}", payload.len());
-                [&verb[..], b" ", &words, sizes.as_bytes(), &end, &payload, b"\r\n"].concat()
+                [&verb[..], &words, sizes.as_bytes(), &end, &payload, b"\r\n"].concat()
             },
         );
     let line = (prop::sample::select(VERBS).prop_flat_map(spelled), words(0..5), line_end())
-        .prop_map(|(verb, words, end)| [&verb[..], b" ", &words, &end].concat());
+        .prop_map(|(verb, words, end)| [&verb[..], &words, &end].concat());
     let json = (prop::sample::select(&["CONNECT", "INFO"][..]).prop_flat_map(spelled), line_end())
         .prop_map(|(verb, end)| [&verb[..], b" {\"verbose\":false}", &end].concat());
     prop_oneof![4 => publish, 3 => publish_headers, 4 => line, 1 => json]
@@ -68,16 +68,16 @@ fn spelled(verb: &'static str) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![3 => Just(verb.as_bytes().to_vec()), 1 => mixed]
 }
 
-/// Words with blanks between them.
+/// Words with blanks before and between them.
 fn words(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         4 => "[a-c.*>]{1,9}",
         2 => "[0-9]{1,10}",
         1 => "[a-z\u{e9}\u{7f}]{8,20}",
     ];
-    let blank = prop::sample::select(&[" ", " ", " ", " ", "\t", "  ", " \t "][..]);
-    vec((word, blank), count).prop_map(|words| {
-        let mut text = String::new();
+    let blank = || prop::sample::select(&[" ", " ", " ", " ", "\t", "  ", " \t "][..]);
+    (blank(), vec((word, blank()), count)).prop_map(|(first, words)| {
+        let mut text = first.to_owned();
         for (word, blank) in words {
             text.push_str(&word);
             text.push_str(blank);
