@@ -61,7 +61,9 @@ fn every_subscriber_gets_every_message_of_every_publisher_in_its_order() {
             writer.send(format!("PUB news.{who} 6\r\n{number:06}\r\n"));
         }
     }
-    writers.iter_mut().for_each(|writer| writer.fence(""));
+    for writer in &mut writers {
+        writer.fence("");
+    }
     for reader in &mut readers {
         let mut next = vec![0; publishers];
         for _ in 0..publishers * messages {
@@ -118,7 +120,9 @@ fn thousands_of_connections_come_and_go() {
         for (index, client) in crowd.iter_mut().enumerate() {
             client.send(format!("SUB all 1\r\nSUB own.{index} 2\r\n"));
         }
-        crowd.iter_mut().for_each(|client| client.fence(""));
+        for client in &mut crowd {
+            client.fence("");
+        }
         crowd[7].send("PUB all 2\r\nhi\r\n");
         crowd[7].fence("MSG all 1 2\r\nhi\r\n");
         let others = |index: &usize| *index != 7;
@@ -147,7 +151,9 @@ fn the_number_of_threads_does_not_grow_with_connections() {
     first.fence("");
     let before = broker.status("Threads");
     let mut crowd: Vec<_> = (0..500).map(|_| broker.client()).collect();
-    crowd.iter_mut().for_each(|client| client.fence(""));
+    for client in &mut crowd {
+        client.fence("");
+    }
     // The reference's runtime may start a few threads of its own.
     assert!(broker.status("Threads") <= before + 20);
 }

@@ -26,13 +26,17 @@ fn until_accepted(broker: &Broker) -> Connection {
 fn a_connection_too_many_is_refused_and_a_freed_place_is_given_again() {
     let broker = Settings::default().limit("max_connections", 10).start();
     let mut places: Vec<_> = (0..10).map(|_| broker.client()).collect();
-    places.iter_mut().for_each(|client| client.fence(""));
+    for client in &mut places {
+        client.fence("");
+    }
     for _ in 0..20 {
         let mut refused = broker.connect();
         assert_eq!(refused.rest(), b"-ERR 'maximum connections exceeded'\r\n");
     }
     // Refusals take no place, and the others notice nothing.
-    places.iter_mut().for_each(|client| client.fence(""));
+    for client in &mut places {
+        client.fence("");
+    }
     for index in 0..10 {
         // In turn: an orderly end, a reset, an error.
         let mut leaving = places.remove(0);
@@ -46,7 +50,9 @@ fn a_connection_too_many_is_refused_and_a_freed_place_is_given_again() {
         }
         places.push(until_accepted(&broker));
     }
-    places.iter_mut().for_each(|client| client.fence(""));
+    for client in &mut places {
+        client.fence("");
+    }
 }
 
 #[test]

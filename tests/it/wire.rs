@@ -67,7 +67,7 @@ impl Connection {
 
     /// Waits for more bytes, up to the deadline.
     pub(crate) fn try_fill(&mut self) -> Result<bool, String> {
-        let mut chunk = [0; 65536];
+        let mut chunk = [0; 16384];
         match self.stream.read(&mut chunk) {
             Ok(0) => self.ended = true,
             Ok(count) => self.pending.extend_from_slice(&chunk[..count]),

@@ -138,7 +138,7 @@ fn resolve(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
-        bytes.extend_from_slice(rest[..at].as_bytes());
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
         let escape = rest[at + 1..].chars().next().ok_or("a lone backslash")?;
         rest = &rest[at + 1 + escape.len_utf8()..];
         match escape {
