@@ -107,12 +107,19 @@ impl fmt::Display for ConnectError {
 impl core::error::Error for ConnectError {}
 
 impl ConnectOptions {
-    /// Reads the JSON of a `CONNECT`.
+    /// Reads the JSON of a client's first `CONNECT`.
     pub fn parse(json: &[u8]) -> Result<Self, ConnectError> {
+        Self::default().updated(json)
+    }
+
+    /// Reads the JSON of a later `CONNECT`: what it does not mention stays as it was, as
+    /// nats-server has it.
+    pub fn updated(&self, json: &[u8]) -> Result<Self, ConnectError> {
         check_text(json)?;
         let mut reader = serde_json::Deserializer::from_slice(json);
         let refused = |error: serde_json::Error| ConnectError::Json(error.to_string());
-        let options = reader.deserialize_any(OptionsVisitor).map_err(refused)?;
+        let visitor = OptionsVisitor { options: self.clone() };
+        let options = reader.deserialize_any(visitor).map_err(refused)?;
         reader.end().map_err(refused)?;
         Ok(options)
     }
@@ -232,7 +239,10 @@ fn check_text(json: &[u8]) -> Result<(), ConnectError> {
     Ok(())
 }
 
-struct OptionsVisitor;
+/// Holds what the JSON changes.
+struct OptionsVisitor {
+    options: ConnectOptions,
+}
 
 impl<'de> Visitor<'de> for OptionsVisitor {
     type Value = ConnectOptions;
@@ -242,11 +252,11 @@ impl<'de> Visitor<'de> for OptionsVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(ConnectOptions::default())
+        Ok(self.options)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut options = ConnectOptions::default();
+        let Self { mut options } = self;
         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
             options.read_value(&key.to_ascii_lowercase(), &mut map)?;
         }

@@ -84,6 +84,17 @@ fn the_last_duplicate_wins_and_null_changes_nothing() {
 }
 
 #[test]
+fn a_later_connect_keeps_what_it_does_not_mention() {
+    // Tried on nats-server 2.14: `headers` of the first CONNECT serves the second one.
+    let first = parse(r#"{"verbose":false,"headers":true,"name":"a"}"#);
+    let second = first.updated(br#"{"no_responders":true,"name":null}"#).unwrap();
+    assert!(!second.verbose && second.headers && second.no_responders && second.pedantic);
+    assert_eq!(second.name.as_deref(), Some("a"));
+    assert_eq!(first.updated(b"null"), Ok(first.clone()));
+    assert!(first.updated(b"[]").is_err());
+}
+
+#[test]
 fn unknown_keys_may_hold_anything() {
     let json = r#"{"x":{"verbose":false,"y":[1,-2.5e300,null,"\ud800"]},"z":1e9999,"echo":false}"#;
     let options = parse(json);
