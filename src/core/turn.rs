@@ -7,7 +7,7 @@
 use super::batch::{Batch, Lane};
 use super::clients::Client;
 use super::close::CloseReason;
-use super::ids::{ClientNumber, ConnId, ShardId};
+use super::ids::{ClientNumber, ConnId, ShardId, Slot};
 use super::outbox::PARTS_MAX;
 use super::shard::{Admission, Closed, Shard};
 use super::time::Instant;
@@ -21,6 +21,8 @@ pub struct Reading {
     client: Option<ConnId>,
     rest: usize,
     room: usize,
+    /// Clients that have more to read, in a later turn.
+    again: Vec<Slot>,
 }
 /// Everything that peers have pushed is taken in.
 #[derive(Debug)]
@@ -129,7 +131,10 @@ impl Turn<Polled> {
 
     /// On to reading.
     pub fn read(self) -> Turn<Reading> {
-        Turn { shard: self.shard, phase: Reading { client: None, rest: 0, room: 0 } }
+        Turn {
+            shard: self.shard,
+            phase: Reading { client: None, rest: 0, room: 0, again: Vec::new() },
+        }
     }
 }
 
@@ -177,7 +182,8 @@ impl Turn<Reading> {
         let client = self.shard.clients.get_mut(slot);
         match outcome {
             ReadOutcome::Bytes(bytes) if bytes == self.phase.room || client.places.hangup => {
-                self.shard.mark_ready(slot);
+                // Not in this turn: a client's bytes stand in the arena in one piece.
+                self.phase.again.push(slot);
             }
             // Less than there was room for: the socket is empty and will say when it is not.
             ReadOutcome::Bytes(_) | ReadOutcome::WouldBlock => client.places.readable = false,
@@ -190,7 +196,10 @@ impl Turn<Reading> {
     }
 
     /// On to draining (I1: a drain that begins after the last read).
-    pub fn drain(self) -> Turn<Draining> {
+    pub fn drain(mut self) -> Turn<Draining> {
+        for slot in std::mem::take(&mut self.phase.again) {
+            self.shard.mark_ready(slot);
+        }
         Turn { shard: self.shard, phase: Draining(()) }
     }
 }
