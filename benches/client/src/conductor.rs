@@ -338,7 +338,8 @@ impl Conductor {
         let mut text =
             format!("{}  {at_s:.1} s  {}", self.plan.title, Unit::PerSecond.show(step.rate()));
         if let Some(memory) = memory {
-            text += &format!("  server {}", Unit::Bytes.show(memory.resident_bytes as f64));
+            text.push_str("  server ");
+            text.push_str(&Unit::Bytes.show(memory.resident_bytes as f64));
         }
         self.progress.show(&text);
         step

@@ -1,5 +1,7 @@
 //! The load client behind `fanfare bench`, and the tools `pub`, `sub`, `request` and `reply`.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod cli;
 pub mod conductor;
 pub mod conn;

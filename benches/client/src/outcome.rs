@@ -75,11 +75,13 @@ impl Outcome {
     /// An empty result.
     pub fn new(scenario: &str, target: &Target) -> Self {
         let facts = &target.facts;
-        let named = if facts.name.is_empty() { &target.place } else { &facts.name };
+        // A server that was given no name calls itself by its key, which says nothing to anybody.
+        let named = if facts.name.len() > NAME_LEN_MAX { "" } else { &facts.name };
+        let server = format!("{named} {} at {}", facts.version, target.place);
         Self {
             scenario: scenario.to_owned(),
             setting: Vec::new(),
-            server: format!("{named} {} at {}", facts.version, target.place),
+            server: server.trim_start().to_owned(),
             measures: Vec::new(),
             series: Vec::new(),
             course: Vec::new(),
@@ -117,8 +119,8 @@ impl Outcome {
             Work::Requests => ("answered", "request"),
         };
         self.measure("msgs_per_s", label, count / seconds, Unit::PerSecond);
-        if work == Work::Received && window.published != window.received {
-            let published = window.published as f64 / seconds;
+        let published = window.published as f64 / seconds;
+        if work == Work::Received && (published * seconds - count).abs() > count / 100.0 {
             self.measure("published_per_s", "published", published, Unit::PerSecond);
         }
         let bytes = count / seconds * size as f64;
@@ -272,6 +274,9 @@ impl Series {
         })
     }
 }
+
+/// Longest name of a server that is shown.
+const NAME_LEN_MAX: usize = 40;
 
 fn number_pair(value: &Value) -> Option<(f64, f64)> {
     Some((value.get(0)?.as_f64()?, value.get(1)?.as_f64()?))

@@ -19,22 +19,22 @@ impl Progress {
     /// Shows a text instead of the one before.
     pub fn show(&self, text: &str) {
         if self.is_shown {
-            self.write(&format!("\r\x1b[2K{text}"));
+            write(&format!("\r\x1b[2K{text}"));
         }
     }
 
     /// Removes the line.
     pub fn clear(&self) {
         if self.is_shown {
-            self.write("\r\x1b[2K");
+            write("\r\x1b[2K");
         }
     }
+}
 
-    fn write(&self, text: &str) {
-        // A terminal that has gone away is no reason to end a measurement.
-        let mut stderr = std::io::stderr().lock();
-        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
-    }
+fn write(text: &str) {
+    // A terminal that has gone away is no reason to end a measurement.
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// Whether the user wants to see progress.

@@ -54,6 +54,7 @@ impl ServerOptions {
 
 /// What every scenario takes.
 #[derive(Debug, Clone, Args)]
+#[command(args_override_self = true)]
 pub struct Common {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the heading of the help")]
@@ -88,9 +89,9 @@ pub struct RunOptions {
     /// Send so many messages, over all publishers, and measure all of them, instead of a time.
     #[arg(long, value_name = "N", value_parser = value::some)]
     pub msgs: Option<u64>,
-    /// Bytes that are published and not yet received, over all subscribers; 0 for no bound. A
-    /// server that never holds publishers back has to cut subscribers that a client with no bound
-    /// lets fall behind.
+    /// Bytes that are published and not yet received, over all subscribers, but at least 16k for
+    /// each; 0 for no bound. A server that never holds publishers back has to cut subscribers that
+    /// a client with no bound lets fall behind.
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = value::size)]
     pub window: u64,
     /// Threads of the load client; when not given, half as many as the machine has, at most 4.

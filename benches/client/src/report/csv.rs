@@ -2,6 +2,8 @@
 //!
 //! Absent: the percentile curves and the rate's course, which have no place in a flat list.
 
+use std::fmt::Write;
+
 use crate::outcome::Outcome;
 
 /// All figures of all results, below a line of headings.
@@ -14,7 +16,8 @@ pub fn of(outcomes: &[Outcome]) -> String {
             [&outcome.scenario, &setting.join("; "), &outcome.server].map(|cell| quoted(cell));
         let start = start.join(",");
         let mut line = |figure: &str, value: f64, unit: &str| {
-            text.push_str(&format!("{start},{},{value},{unit}\r\n", quoted(figure)));
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{start},{},{value},{unit}\r\n", quoted(figure));
         };
         for measure in &outcome.measures {
             line(&measure.key, measure.value, measure.unit.name());

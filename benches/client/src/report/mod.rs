@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::cli::options::ReportOptions;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::receipt::Verdict;
 
 /// Prints and writes what the options ask for; messages that were not as sent are a failure, after
 /// the report.
@@ -39,7 +40,7 @@ pub fn publish(options: &ReportOptions, outcomes: &[Outcome]) -> Result<(), Fail
     if let Some(path) = &options.html {
         write(path, &html::page(outcomes))?;
     }
-    let is_clean = |outcome: &Outcome| outcome.verdict.is_none_or(|verdict| verdict.is_clean());
+    let is_clean = |outcome: &Outcome| outcome.verdict.is_none_or(Verdict::is_clean);
     if outcomes.iter().all(is_clean) {
         Ok(())
     } else {

@@ -65,10 +65,13 @@ impl Setup<'_> {
         Arc::new(Format::new(size, self.run_key))
     }
 
-    /// How many deliveries of a size may be under way.
-    pub fn window(&self, size: usize) -> Option<u64> {
+    /// How many deliveries of a size may be under way to so many receivers.
+    pub fn window(&self, size: usize, receivers: u64) -> Option<u64> {
         let each = u64::try_from(size).unwrap_or(u64::MAX).saturating_add(FRAME_OVERHEAD);
-        (self.run().window > 0).then(|| (self.run().window / each).max(1))
+        let deliveries = |bytes: u64| (bytes / each).max(1);
+        let in_all = deliveries(self.run().window);
+        (self.run().window > 0)
+            .then(|| in_all.max(receivers.saturating_mul(deliveries(RECEIVER_WINDOW))))
     }
 
     /// A plan without connections.
@@ -271,6 +274,10 @@ pub const TURN: Duration = Duration::from_millis(50);
 
 /// Bytes around a payload on the wire, roughly.
 const FRAME_OVERHEAD: u64 = 32;
+
+/// Bytes that may be under way to one receiver, however many there are; with less, a thousand
+/// receivers would get a message or two at a time, and their system calls would be all there is.
+const RECEIVER_WINDOW: u64 = 16 * 1024;
 
 /// What all publishers of a run prepare together at most.
 const BATCH_BYTES_TOTAL: usize = 8 * 1024 * 1024;

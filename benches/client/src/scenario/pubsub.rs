@@ -45,10 +45,8 @@ pub fn seat_crowd(
 ) -> Result<(), Failure> {
     let format = setup.format(size);
     let prefix = setup.prefix();
-    let subject = |index: u64| match crowd.pairs {
-        true => format!("{prefix}.{index}"),
-        false => prefix.clone(),
-    };
+    let subject =
+        |index: u64| if crowd.pairs { format!("{prefix}.{index}") } else { prefix.clone() };
     let flow = |index: u64| if crowd.pairs { usize::try_from(index).unwrap_or(0) } else { 0 };
     plan.senders = setup.publishers(crowd.pubs, &format, crowd.pace, |index| {
         (one_subject(&subject(index)), flow(index))
@@ -68,7 +66,7 @@ pub fn seat_crowd(
 
 /// The flows of a crowd: one for each pair, or one for all.
 pub fn flows(setup: &Setup<'_>, crowd: Crowd, size: usize) -> Vec<Flow> {
-    let window = setup.window(size);
+    let window = setup.window(size, crowd.subs);
     if crowd.pairs {
         let each = window.map(|window| (window / crowd.pubs).max(1));
         (0..crowd.pubs).map(|_| Flow::new(1, each)).collect()

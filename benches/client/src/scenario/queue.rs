@@ -25,7 +25,7 @@ fn once(options: &Queue, setup: &Setup<'_>, size: usize) -> Result<Outcome, Fail
     let Queue { pubs, members, .. } = *options;
     let (format, subject) = (setup.format(size), setup.prefix());
     // Each message is delivered once, whatever the number of members.
-    let flow = Flow::new(1, setup.window(size));
+    let flow = Flow::new(1, setup.window(size, members));
     let mut plan = setup.plan(format!("queue {pubs} → {members}, {size} B"), vec![flow]);
     let place = |_| (one_subject(&subject), 0);
     plan.senders = setup.publishers(pubs, &format, Pace::Flood, place)?;

@@ -46,7 +46,7 @@ fn once(options: &Slow, setup: &Setup<'_>, size: usize) -> Result<Outcome, Failu
         None => Pace::Flood,
         Some(rate) => Pace::Rate { offset_ns: 5_000_000, interval_ns: 1e9 / rate as f64 },
     };
-    let window = if options.rate.is_some() { None } else { setup.window(size) };
+    let window = if options.rate.is_some() { None } else { setup.window(size, options.subs) };
     let crowd = Crowd { pubs: 1, subs: options.subs, pairs: false, pace };
     let title = format!("slow 1 → {} + {} stalled, {size} B", options.subs, options.stalled);
     let mut plan = setup.plan(title, vec![Flow::new(options.subs, window)]);
@@ -125,7 +125,7 @@ fn add_seen(outcome: &mut Outcome, seen: &Seen, before: f64, memory_before: Opti
     outcome.measure("share_in_all", "rate kept in all", share(seen.in_all), Unit::Share);
     match seen.cut_after {
         Some(after) => {
-            outcome.measure("cut_after", "cut after", after.as_secs_f64(), Unit::Seconds)
+            outcome.measure("cut_after", "cut after", after.as_secs_f64(), Unit::Seconds);
         }
         None => outcome.notes.push(
             "The stalled subscriber was not cut while it was watched, or the server is not on \

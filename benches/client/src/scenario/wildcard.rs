@@ -44,7 +44,7 @@ fn once(options: &Wildcard, setup: &Setup<'_>, size: usize) -> Result<Outcome, F
     let (format, prefix) = (setup.format(size), setup.prefix());
     let matches = if wildcards > 0 { 2 } else { 1 };
     let title = format!("wildcard {literals} + {wildcards}, {subjects} subjects, {size} B");
-    let mut plan = setup.plan(title, vec![Flow::new(matches, setup.window(size))]);
+    let mut plan = setup.plan(title, vec![Flow::new(matches, setup.window(size, conns))]);
     let published = Arc::new(published_subjects(&prefix, literals, subjects));
     let place = |_| (Arc::clone(&published), 0);
     plan.senders = setup.publishers(pubs, &format, Pace::Flood, place)?;

@@ -180,10 +180,12 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Shows operations on stderr, without their last line end.
+/// Shows operations on stderr, line by line.
 fn trace(arrow: &str, operations: &[u8]) {
     let text = String::from_utf8_lossy(operations);
-    eprintln!("{arrow} {}", text.trim_end_matches(['\r', '\n']).replace("\r\n", "\\r\\n"));
+    for line in text.strip_suffix("\r\n").unwrap_or(&text).split("\r\n") {
+        eprintln!("{arrow} {line}");
+    }
 }
 
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
