@@ -102,14 +102,18 @@ fn log_times_can_be_left_out() {
 }
 
 #[test]
-fn the_version_can_be_read_by_programs() {
+fn the_version_that_programs_find_is_that_of_the_greeting() {
+    let broker = Broker::start();
+    let greeting = Connection::open(broker.address()).line();
     for flag in ["-v", "--version", "-version"] {
         let (success, text) = run(&[flag]);
         assert!(success, "{flag}: {text}");
+        // Test suites of client libraries take what follows the first ` v`.
         let number = text.split(" v").nth(1).unwrap_or_else(|| panic!("{text}"));
         let number = number.split_whitespace().next().unwrap();
         let parts: Vec<u32> = number.split('.').map(|part| part.parse().unwrap()).collect();
         assert_eq!(parts.len(), 3, "{text}");
+        assert!(greeting.contains(&format!("\"version\":\"{number}\"")), "{text}, {greeting}");
     }
 }
 

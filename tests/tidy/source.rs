@@ -39,11 +39,12 @@ impl Source {
     /// Whether it is the root of a crate.
     pub(crate) fn is_root(&self) -> bool {
         let parts: Vec<&str> = self.path.split('/').collect();
-        match parts[..] {
-            [.., "src", "lib.rs" | "main.rs"] | [.., "tests" | "benches", _, "main.rs"] => true,
-            [.., "tests" | "benches", _] => true,
-            _ => false,
-        }
+        matches!(
+            parts[..],
+            [.., "src", "lib.rs" | "main.rs"]
+                | [.., "tests" | "benches", _, "main.rs"]
+                | [.., "tests" | "benches", _]
+        )
     }
 
     /// Its floor, for the broker's own files and the protocol crate.
