@@ -170,6 +170,9 @@ fn draining_delivers_what_was_sent_before() {
         for number in 0..500 {
             client.publish("foo", format!("{number}").into()).await.unwrap();
         }
+        // The library lets go of its subscriptions at the first bytes that come after `drain`, so
+        // the messages have to be there by then.
+        fence(&client).await;
         client.drain().await.unwrap();
         for number in 0..500 {
             assert_eq!(subscription.next().await.unwrap().payload, format!("{number}"));
