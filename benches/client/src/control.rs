@@ -72,7 +72,8 @@ impl fmt::Display for Fault {
             Self::Told(text) => write!(f, "the server reported an error: {text}"),
             Self::Garbled => f.write_str("the server sent bytes that are not the NATS protocol"),
             Self::Closed => f.write_str(
-                "the server closed the connection; if it cut a slow consumer, make --window smaller",
+                "the server closed the connection; if it cut a slow consumer, give a smaller \
+                 --window",
             ),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::NoResponders => {

@@ -154,7 +154,10 @@ impl Outcome {
         let measures: Vec<Value> = self
             .measures
             .iter()
-            .map(|m| json!({"key": m.key, "label": m.label, "value": m.value, "unit": m.unit.name()}))
+            .map(|m| {
+                let unit = m.unit.name();
+                json!({"key": m.key, "label": m.label, "value": m.value, "unit": unit})
+            })
             .collect();
         let series: Vec<Value> = self.series.iter().map(Series::to_json).collect();
         let verdict = self.verdict.map(|verdict| {

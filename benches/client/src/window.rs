@@ -21,8 +21,7 @@ impl Moment {
     /// Reads everything now.
     pub fn now(run: &Run, server_pid: Option<u32>) -> Self {
         let server_cpu = server_pid.and_then(CpuReading::of_process);
-        let threads_ns =
-            run.threads.iter().map(|thread| thread.cpu.get().and_then(super::procfs::ThreadCpu::read_ns));
+        let threads_ns = run.threads.iter().map(|thread| thread.cpu.get()?.read_ns());
         Self {
             at: Instant::now(),
             totals: run.totals(),

@@ -121,7 +121,8 @@ pub struct ReplyArgs {
     /// What to subscribe to.
     pub subject: String,
     /// The reply.
-    #[arg(required_unless_present_any = ["echo", "command"], conflicts_with_all = ["echo", "command"])]
+    #[arg(required_unless_present_any = ["echo", "command"])]
+    #[arg(conflicts_with_all = ["echo", "command"])]
     pub message: Option<String>,
     /// Reply with the request's own payload and headers.
     #[arg(long, conflicts_with = "command")]

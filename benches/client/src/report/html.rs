@@ -113,16 +113,4 @@ pub fn curve_of(label: &str, series: &Series) -> Curve {
     Curve { label: label.to_owned(), points: series.curve.clone() }
 }
 
-const STYLE: &str = "\
-body{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 1em;color:#1c2330;\
-background:#fff}h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}h3{font-size:1em}\
-table{border-collapse:collapse;margin:.6em 0}td,th{padding:.15em .8em;border-bottom:1px solid #dde2ea;\
-text-align:left}.n,th+th{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}\
-svg text{font:12px system-ui,sans-serif;fill:#4a5568}.grid{stroke:#e3e7ee;fill:none}\
-.line{fill:none;stroke-width:2}.good{color:#1a7f45}.bad{color:#b3261e;font-weight:600}\
-.note{color:#7a5b00}footer{margin-top:3em;color:#7b8494;font-size:.85em}\
-.c0{fill:#2f6fde}.c1{fill:#e07a1f}.c2{fill:#2e9e62}.c3{fill:#b8409a}.c4{fill:#7a6cf0}.c5{fill:#8a8f98}\
-.l0{stroke:#2f6fde}.l1{stroke:#e07a1f}.l2{stroke:#2e9e62}.l3{stroke:#b8409a}.l4{stroke:#7a6cf0}\
-.l5{stroke:#8a8f98}\
-@media(prefers-color-scheme:dark){body{background:#12161d;color:#dfe5ee}\
-td,th{border-color:#2a313d}svg text{fill:#9aa5b5}.grid{stroke:#262d38}}";
+const STYLE: &str = include_str!("page.css");

@@ -1,4 +1,4 @@
-//! Many idle connections: how fast they open, and what each costs the server in CPU time and memory.
+//! Many idle connections: how fast they open, and what each costs the server in time and memory.
 //!
 //! Absent: load. The kernel's memory for a socket is in no process's figure.
 

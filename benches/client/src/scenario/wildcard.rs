@@ -1,9 +1,9 @@
 //! Many literal and wildcard subscriptions on a few connections, and messages to many or to few of
 //! their subjects.
 //!
-//! Absent: the event loop. Subjects are `prefix.G.J.D` with a hundred `J` to a `G`, and `D` the last
-//! digit of `J`; wildcards are `prefix.G.*.D`. So a subject matches one literal subscription, and
-//! one wildcard while there is one for its `G` and `D`; the run counts on exactly that.
+//! Absent: the event loop. Subjects are `prefix.G.J.D` with a hundred `J` to a `G`, and `D` the
+//! last digit of `J`; wildcards are `prefix.G.*.D`. So a subject matches one literal subscription,
+//! and one wildcard if there are wildcards at all; the run counts on exactly that.
 
 use std::sync::Arc;
 
