@@ -95,10 +95,9 @@ impl Shard {
     fn connect(&mut self, slot: Slot, json: &[u8]) -> Flow {
         let Ok(options) = ConnectOptions::parse(json) else { return self.violation(slot) };
         if self.clients.get(slot).connected {
-            // A second CONNECT begins anew: old subscriptions vanish, by the same hand that ends
-            // them one by one.
-            let subs = self.clients.get_mut(slot).subs.take_all();
-            for sub in subs {
+            // A second CONNECT begins anew: old subscriptions vanish. One by one, because the end
+            // of one may move another of the same client inside their list.
+            while let Some(sub) = self.clients.get_mut(slot).subs.pop() {
                 self.remove_receiver(sub);
             }
         }

@@ -116,14 +116,6 @@ impl Subs {
         }
     }
 
-    /// Takes all subscriptions out at once.
-    pub(crate) fn take_all(&mut self) -> Vec<Sub> {
-        match std::mem::replace(self, Self::new()) {
-            Self::Few(subs) => subs,
-            Self::Many(table) => table.into_iter().collect(),
-        }
-    }
-
     pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = &Sub> + '_> {
         match self {
             Self::Few(subs) => Box::new(subs.iter()),
@@ -163,7 +155,8 @@ mod tests {
             assert!(subs.remove(*sid).is_none());
         }
         assert!(subs.pop().is_some());
-        assert_eq!(subs.take_all().len(), 19);
+        assert_eq!(subs.len(), 19);
+        while subs.pop().is_some() {}
         assert_eq!(subs.len(), 0);
     }
 }
