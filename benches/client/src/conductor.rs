@@ -111,6 +111,8 @@ pub struct Gathered {
     pub shares: Vec<u64>,
     /// Whether the user ended it early.
     pub ended: Ended,
+    /// Whether the server has confirmed to every sender that it has read everything.
+    pub is_confirmed: bool,
 }
 
 impl Conductor {
@@ -235,6 +237,7 @@ impl Conductor {
         self.run.advance(Stage::Stopping);
         let senders = self.plan.senders;
         self.await_progress(|totals, _| totals.fenced_senders >= senders);
+        let is_confirmed = self.run.totals().fenced_senders >= senders;
         self.await_progress(|totals, expected| totals.received >= expected);
         self.run.advance(Stage::Fencing);
         let receivers = self.plan.receivers;
@@ -256,7 +259,7 @@ impl Conductor {
             return Err(self.ended_by(fault));
         }
         let verdict = tally.verdict(Expected { deliveries, sum: expected_sum(&published) });
-        Ok(Gathered { window, verdict, timings, shares, ended })
+        Ok(Gathered { window, verdict, timings, shares, ended, is_confirmed })
     }
 
     /// Waits until all messages were sent and received, or nothing moves any more.

@@ -88,6 +88,8 @@ pub struct Engine {
     seats: Vec<Seat>,
     /// Seats that may have more to read.
     readable: Vec<usize>,
+    /// The list that the next turn fills.
+    readable_again: Vec<usize>,
     /// Seats that send by themselves: publishers and requesters.
     senders: Vec<usize>,
     buffer: Vec<u8>,
@@ -128,6 +130,7 @@ impl Engine {
         let engine = Self {
             // Every seat may have bytes that were read while it was set up.
             readable: (0..seats.len()).collect(),
+            readable_again: Vec::new(),
             senders,
             run,
             index,
@@ -209,7 +212,7 @@ impl Engine {
         }
         match (wait.due_ns, &mut self.pacer) {
             (None, _) => IDLE,
-            (Some(due_ns), Some(pacer)) => pacer.arm(due_ns.saturating_sub(self.run.now_ns())),
+            (Some(due_ns), Some(pacer)) => pacer.arm(due_ns, self.run.now_ns()),
             (Some(due_ns), None) => {
                 Duration::from_nanos(due_ns.saturating_sub(self.run.now_ns())).min(IDLE)
             }
@@ -219,8 +222,10 @@ impl Engine {
     /// Reads once from every seat that may have something, and keeps those that may have more.
     fn read_all(&mut self) -> Result<(), String> {
         let mut wake = 0;
-        let mut again = Vec::new();
-        for number in std::mem::take(&mut self.readable) {
+        // The two lists change places, so that neither has to be allocated again.
+        let mut again = std::mem::take(&mut self.readable_again);
+        let mut readable = std::mem::take(&mut self.readable);
+        for number in readable.drain(..) {
             let Some(seat) = self.seats.get_mut(number) else { continue };
             if matches!(seat.role, Role::Stalled) && self.run.is_stalled() {
                 continue;
@@ -261,6 +266,7 @@ impl Engine {
             }
         }
         self.readable = again;
+        self.readable_again = readable;
         self.run.wake(wake & !self.index.bit());
         Ok(())
     }

@@ -1,4 +1,16 @@
 //! The load client behind `fanfare bench`, and the tools `pub`, `sub`, `request` and `reply`.
+//!
+//! Absent: the broker. Everything here works against any server that speaks the NATS protocol, and
+//! knows no more of it than a client does.
+//!
+//! A load run is a plan of connections with roles ([`scenario`]). The [`conductor`] opens them
+//! ([`link`]), starts threads with an event loop each ([`engine`]), measures a [`window`] and ends
+//! the run in good order; what the threads share is in [`run`] and [`flow`]. A role is a
+//! [`publisher`], a [`subscriber`] or a [`requester`]; what each message carries is in [`payload`],
+//! what a receiver makes of it in [`receipt`] and [`timings`]. The result is an [`outcome`], and
+//! [`report`] shows it. Scenarios about connections alone use the [`dialer`] instead.
+//!
+//! The tools hold a blocking conversation each ([`tools`]). [`cli`] has the options of all.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

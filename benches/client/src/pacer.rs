@@ -25,6 +25,8 @@ mod linux {
     #[derive(Debug)]
     pub struct Pacer {
         timer: OwnedFd,
+        /// What the timer was last set to.
+        armed_for_ns: Option<u64>,
     }
 
     impl Pacer {
@@ -34,15 +36,21 @@ mod linux {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
             registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
-            Ok(Some(Self { timer }))
+            Ok(Some(Self { timer, armed_for_ns: None }))
         }
 
-        /// Sets the timer and returns how long the loop should sleep at most.
-        pub fn arm(&mut self, delay_ns: u64) -> Duration {
-            if delay_ns == 0 {
+        /// Sets the timer, unless it is set so already, and returns how long the loop should
+        /// sleep at most.
+        pub fn arm(&mut self, due_ns: u64, now_ns: u64) -> Duration {
+            let delay = Duration::from_nanos(due_ns.saturating_sub(now_ns));
+            if delay.is_zero() {
                 return Duration::ZERO;
             }
-            let delay = Duration::from_nanos(delay_ns);
+            // A millisecond more than the timer, for the case that its event goes astray.
+            let at_most = delay + Duration::from_millis(2);
+            if self.armed_for_ns == Some(due_ns) {
+                return at_most;
+            }
             let spec = Itimerspec {
                 it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
                 it_value: Timespec {
@@ -51,8 +59,10 @@ mod linux {
                 },
             };
             match timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec) {
-                // A millisecond more than the timer, for the case that its event goes astray.
-                Ok(_) => delay + Duration::from_millis(2),
+                Ok(_) => {
+                    self.armed_for_ns = Some(due_ns);
+                    at_most
+                }
                 Err(_) => delay,
             }
         }
@@ -77,8 +87,8 @@ mod other {
         }
 
         /// Never called, because there is none.
-        pub fn arm(&mut self, delay_ns: u64) -> Duration {
-            Duration::from_nanos(delay_ns)
+        pub fn arm(&mut self, due_ns: u64, now_ns: u64) -> Duration {
+            Duration::from_nanos(due_ns.saturating_sub(now_ns))
         }
     }
 }

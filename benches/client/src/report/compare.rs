@@ -28,6 +28,7 @@ pub fn run(args: &CompareArgs) -> Result<(), Failure> {
     if let Some(path) = &args.html {
         let body: String = groups.iter().map(section).collect();
         write(path, &whole("Runs side by side", &body))?;
+        eprintln!("The comparison with plots is in {}.", path.display());
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ pub fn publish(options: &ReportOptions, outcomes: &[Outcome]) -> Result<(), Fail
     }
     if let Some(path) = &options.html {
         write(path, &html::page(outcomes))?;
+        eprintln!("The report with plots is in {}.", path.display());
     }
     let is_clean = |outcome: &Outcome| outcome.verdict.is_none_or(Verdict::is_clean);
     if outcomes.iter().all(is_clean) {

@@ -112,7 +112,7 @@ fn plot(
 ) -> String {
     let legend = curves.len() as f64 * 18.0;
     let mut svg = opened(HEIGHT + legend);
-    let (right, bottom) = (WIDTH - 20.0, HEIGHT - 26.0);
+    let (right, bottom) = (WIDTH - 36.0, HEIGHT - 26.0);
     let x_of = |x: f64| LEFT + (x - x_range.0) / (x_range.1 - x_range.0) * (right - LEFT);
     let y_of = |y: f64| bottom - (y - y_range.0) / (y_range.1 - y_range.0) * (bottom - TOP);
     for (x, label) in x_ticks {

@@ -260,6 +260,9 @@ fn note_common(outcome: &mut Outcome, gathered: &Gathered, run: &RunOptions) {
     if gathered.ended == crate::conductor::Ended::Interrupted {
         outcome.notes.push("Ended early by the user; the figures are of what there was.".into());
     }
+    if !gathered.is_confirmed {
+        outcome.notes.push("The server has not confirmed that it has read everything.".into());
+    }
     if run.server_pid.is_some() && gathered.window.server_cpu_s.is_none() {
         outcome.notes.push(
             "There is no readable process with the number that --server-pid gives, so the \

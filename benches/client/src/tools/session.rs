@@ -79,7 +79,7 @@ impl Session {
     }
 
     /// Waits until the server has read everything that was sent; messages that come meanwhile are
-    /// given to `on_message`.
+    /// not wanted any more.
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.send(PING)?;
         let deadline = Instant::now() + FLUSH_TIMEOUT;
@@ -102,8 +102,8 @@ impl Session {
     pub fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Received>, Failure> {
         loop {
             let garbled = |_| Failure::Run(format!("{} does not speak NATS", self.target.place));
-            let (received, len) = match server_op::next(&self.link.input).map_err(garbled)? {
-                ServerStep::Op(op, len) => (self.received(op)?, len),
+            let (op, len) = match server_op::next(&self.link.input).map_err(garbled)? {
+                ServerStep::Op(op, len) => (op, len),
                 ServerStep::Message { .. } | ServerStep::More => {
                     if !self.fill(deadline)? {
                         return Ok(None);
@@ -111,12 +111,11 @@ impl Session {
                     continue;
                 }
             };
+            let is_ping = op == ServerOp::Ping;
+            let received = self.received(op)?;
             if self.trace {
                 trace("<-", self.link.input.get(..len).unwrap_or(&[]));
             }
-            let is_ping =
-                self.link.input.first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'p'))
-                    && received.is_none();
             self.link.input.drain(..len);
             if is_ping {
                 self.send(PONG)?;
