@@ -7,8 +7,7 @@ use bytes::Bytes;
 
 use super::ids::{ConnId, Handle, ShardId};
 use super::interest::Change;
-use super::message::Message;
-use super::spool::Body;
+use super::message::{Body, HeadId, Message};
 
 /// Which law a batch obeys at hand-off: interest goes first (I3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +42,8 @@ enum Record {
 
 #[derive(Debug)]
 struct MessageRecord {
+    /// Whether the head stands in front of the body; otherwise it is that of the message before.
+    new_head: bool,
     prefix_len: u32,
     suffix_len: u32,
     body_len: u32,
@@ -75,6 +76,9 @@ pub struct Batch {
     group_sizes: Vec<u32>,
     shared: Vec<Bytes>,
     shared_bytes: usize,
+    /// The sender's name of the last message's head, and how many different ones there are.
+    last_head: HeadId,
+    heads: u64,
 }
 
 impl Batch {
@@ -87,6 +91,8 @@ impl Batch {
             group_sizes: Vec::new(),
             shared: Vec::new(),
             shared_bytes: 0,
+            last_head: HeadId::NONE,
+            heads: 0,
         }
     }
 
@@ -113,6 +119,8 @@ impl Batch {
         self.group_sizes.clear();
         self.shared.clear();
         self.shared_bytes = 0;
+        self.last_head = HeadId::NONE;
+        self.heads = 0;
         self.bytes.shrink_to(2 * Self::BYTES_MAX);
         self.handles.shrink_to(4 * Self::RECORDS_MAX);
     }
@@ -158,8 +166,13 @@ impl Batch {
     }
 
     pub(crate) fn push_message(&mut self, message: &Message<'_>, to: DeliverTo<'_>) {
-        self.bytes.extend_from_slice(message.prefix);
-        self.bytes.extend_from_slice(message.suffix);
+        let new_head = message.head != self.last_head || message.head == HeadId::NONE;
+        if new_head {
+            self.bytes.extend_from_slice(message.prefix);
+            self.bytes.extend_from_slice(message.suffix);
+            self.last_head = message.head;
+            self.heads += 1;
+        }
         let (body_len, shared) = match message.body {
             Body::Copied(bytes) => {
                 self.bytes.extend_from_slice(bytes);
@@ -175,6 +188,7 @@ impl Batch {
         self.handles.extend_from_slice(to.queues);
         self.group_sizes.extend_from_slice(to.group_sizes);
         self.records.push(Record::Message(MessageRecord {
+            new_head,
             prefix_len: narrow(message.prefix.len()),
             suffix_len: narrow(message.suffix.len()),
             body_len: narrow(body_len),
@@ -189,9 +203,18 @@ impl Batch {
         }));
     }
 
-    /// The records, in order.
-    pub(crate) fn entries(&self) -> Entries<'_> {
+    /// How many different heads its messages have.
+    pub(crate) fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// The records, in order; `first_head` is the reader's name for the first head.
+    pub(crate) fn entries(&self, first_head: HeadId) -> Entries<'_> {
         Entries {
+            next_head: first_head,
+            head: HeadId::NONE,
+            prefix: &[],
+            suffix: &[],
             records: self.records.iter(),
             bytes: &self.bytes,
             handles: &self.handles,
@@ -213,6 +236,10 @@ impl Batch {
 /// Reads a batch from front to back.
 #[derive(Debug)]
 pub(crate) struct Entries<'a> {
+    next_head: HeadId,
+    head: HeadId,
+    prefix: &'a [u8],
+    suffix: &'a [u8],
     records: std::slice::Iter<'a, Record>,
     bytes: &'a [u8],
     handles: &'a [Handle],
@@ -236,13 +263,18 @@ impl<'a> Iterator for Entries<'a> {
                 Entry::Change(Change::Queue { filter, queue, handle: *handle, count: *count })
             }
             Record::Message(record) => {
-                let prefix = take(&mut self.bytes, record.prefix_len);
-                let suffix = take(&mut self.bytes, record.suffix_len);
+                if record.new_head {
+                    self.head = self.next_head;
+                    self.next_head = self.next_head.ahead(1);
+                    self.prefix = take(&mut self.bytes, record.prefix_len);
+                    self.suffix = take(&mut self.bytes, record.suffix_len);
+                }
                 let copied = take(&mut self.bytes, record.body_len);
                 let shared = if record.shared { self.shared.next() } else { None };
                 let message = Message {
-                    prefix,
-                    suffix,
+                    head: self.head,
+                    prefix: self.prefix,
+                    suffix: self.suffix,
                     body: shared.map_or(Body::Copied(copied), Body::Shared),
                     header_len: record.header_len,
                     reply_len: record.reply_len,
@@ -284,8 +316,8 @@ mod tests {
     #[test]
     fn what_is_pushed_is_read_in_order() {
         let handle = Handle { slot: Slot::from_key(3), generation: Generation::from_value(9) };
-        let mut head = Head::default();
-        head.render(b"foo", b"inbox", None, 2);
+        let mut head = Head::new();
+        head.render(HeadId::NONE.ahead(7), b"foo", b"inbox", None, 2);
         let mut batch = Batch::new(Lane::Data);
         let change = Change::Queue { filter: b"f.*", queue: b"q", handle, count: 4 };
         let shared = Bytes::from_static(b"hi\r\n");
@@ -298,15 +330,16 @@ mod tests {
                     group_sizes: &[1],
                     ..DeliverTo::default()
                 };
-                batch.push_message(&head.message(body, None, 5), to);
+                batch.push_message(&head.message(body), to);
             }
         }
         let mut messages = 0;
-        for entry in batch.entries() {
+        for entry in batch.entries(HeadId::NONE.ahead(40)) {
             match entry {
                 Entry::Change(seen) => assert_eq!(seen, change),
                 Entry::Message(message, to) => {
                     messages += 1;
+                    assert_eq!(message.head, HeadId::NONE.ahead(40));
                     assert_eq!(message.subject(), b"foo");
                     assert_eq!(message.reply(), b"inbox");
                     assert_eq!(message.body.bytes(), b"hi\r\n");

@@ -101,6 +101,31 @@ pub(crate) struct Client {
     pub(crate) version: Option<TextId>,
 }
 
+/// What queueing a record did to a client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pushed {
+    newly_dirty: bool,
+    pending_bytes: u64,
+}
+
+impl Client {
+    /// Queues one record of `length` bytes, sid included.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        record: RecordId,
+        sid: Sid,
+        length: usize,
+        spool: &mut Spool,
+        sids: &mut SidTable,
+    ) -> Pushed {
+        self.outbox.push(record, sid, length, spool, sids);
+        let newly_dirty = !self.places.dirty && !self.places.blocked;
+        self.places.dirty |= newly_dirty;
+        Pushed { newly_dirty, pending_bytes: self.outbox.pending_bytes() }
+    }
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -248,32 +273,42 @@ impl Clients {
         self.trace.push(&client.peer, client.number, Direction::Out, text);
     }
 
-    /// Queues a record for a client that still takes records. Says whether it did.
+    /// A client beside the tables that its outbox refers to.
     #[inline]
+    pub(crate) fn parts(&mut self, slot: Slot) -> (&mut Client, &mut Spool, &mut SidTable) {
+        (&mut self.slab[slot.key()], &mut self.spool, &mut self.sids)
+    }
+
+    /// After a record was queued: lets the client be written, and closes one that is too far
+    /// behind.
+    #[inline]
+    pub(crate) fn note_pushed(&mut self, slot: Slot, pushed: Pushed) {
+        if pushed.newly_dirty {
+            self.dirty.push_back(slot);
+        }
+        if pushed.pending_bytes > self.pending_bytes_max {
+            self.doom(slot, CloseReason::SlowConsumerPendingBytes);
+        }
+    }
+
+    /// Queues a record for a client that still takes records. Says whether it did.
     pub(crate) fn push(&mut self, slot: Slot, sid: Sid, record: RecordId, length: usize) -> bool {
-        let client = &mut self.slab[slot.key()];
+        let length = length + self.sids.text_len(sid);
+        let (client, spool, sids) = self.parts(slot);
         if client.closing.is_some() {
             return false;
         }
-        let length = length + self.sids.text_len(sid);
-        client.outbox.push(record, sid, length, &mut self.spool, &mut self.sids);
-        if !client.places.dirty && !client.places.blocked {
-            client.places.dirty = true;
-            self.dirty.push_back(slot);
-        }
-        if client.outbox.pending_bytes() > self.pending_bytes_max {
-            self.doom(slot, CloseReason::SlowConsumerPendingBytes);
-        }
+        let pushed = client.push(record, sid, length, spool, sids);
+        self.note_pushed(slot, pushed);
         true
     }
 
     /// Queues one of the fixed texts.
     pub(crate) fn push_fixed(&mut self, slot: Slot, text: Fixed) {
         let record = text.record();
-        let line = self.spool.pieces(record).prefix;
-        let length = line.len();
+        let length = self.spool.length(record);
         if self.trace.enabled {
-            self.trace_out(slot, &line.to_vec());
+            self.trace_out(slot, text.bytes());
         }
         self.push(slot, Sid::NONE, record, length);
     }
@@ -285,7 +320,6 @@ impl Clients {
         }
         let record = self.spool.append_text(text);
         self.push(slot, Sid::NONE, record, text.len());
-        self.spool.release(record.segment, 1);
     }
 
     /// Marks a client to be closed; the first reason stays.

@@ -8,14 +8,16 @@ use bytes::Bytes;
 use super::clients::Clients;
 use super::ids::Slot;
 use super::interest::{Interest, Member};
-use super::message::{Head, Message};
-use super::spool::{Body, RecordId};
+use super::message::{Body, Head, HeadId, Message};
+use super::spool::{RecordId, Spool};
 use super::subs::List;
 
 /// One message on its way into this shard's outboxes.
 #[derive(Debug)]
 pub(crate) struct Delivery<'m> {
     message: Message<'m>,
+    length: usize,
+    body_len: u64,
     full: Option<RecordId>,
     plain: Option<(RecordId, usize)>,
     delivered: u64,
@@ -23,7 +25,14 @@ pub(crate) struct Delivery<'m> {
 
 impl<'m> Delivery<'m> {
     pub(crate) fn new(message: Message<'m>) -> Self {
-        Self { message, full: None, plain: None, delivered: 0 }
+        Self {
+            length: message.len(),
+            body_len: message.body_len() as u64,
+            message,
+            full: None,
+            plain: None,
+            delivered: 0,
+        }
     }
 
     /// Receivers that took it so far.
@@ -58,47 +67,42 @@ impl<'m> Delivery<'m> {
         member.is_some_and(|member| self.to_member(clients, member))
     }
 
-    /// Ends the delivery: gives the spool its pins back and counts.
+    /// Ends the delivery: counts.
     pub(crate) fn finish(self, clients: &mut Clients) {
-        for record in self.full.into_iter().chain(self.plain.map(|(record, _)| record)) {
-            clients.spool.release(record.segment, 1);
-        }
         clients.stats.messages_out += self.delivered;
-        clients.stats.bytes_out += self.delivered * self.message.body_len() as u64;
+        clients.stats.bytes_out += self.delivered * self.body_len;
     }
 
     #[inline]
     fn to_member(&mut self, clients: &mut Clients, member: &mut Member) -> bool {
-        let strips =
-            self.message.header_len.is_some() && !clients.get(member.client).choices.headers;
-        let (record, length) = if strips {
-            self.without_headers(clients)
-        } else {
-            (self.as_published(clients), self.message.len())
-        };
-        if !clients.push(member.client, member.sid, record, length) {
+        let (client, spool, sids) = clients.parts(member.client);
+        if client.closing.is_some() {
             return false;
         }
-        if clients.trace.enabled {
-            self.trace(clients, member);
-        }
-        self.delivered += 1;
-        let client = clients.get_mut(member.client);
+        let (record, length) = if self.message.header_len.is_some() && !client.choices.headers {
+            self.without_headers(spool)
+        } else {
+            (self.as_published(spool), self.length)
+        };
+        let length = length + sids.text_len(member.sid);
         client.messages_out += 1;
-        client.bytes_out += self.message.body_len() as u64;
+        client.bytes_out += self.body_len;
+        let pushed = client.push(record, member.sid, length, spool, sids);
+        clients.note_pushed(member.client, pushed);
+        self.delivered += 1;
         member.delivered += 1;
         if member.delivered == member.max {
             clients.finished.push((member.client, member.sid));
+        }
+        if clients.trace.enabled {
+            self.trace(clients, member);
         }
         true
     }
 
     #[inline]
-    fn as_published(&mut self, clients: &mut Clients) -> RecordId {
-        *self.full.get_or_insert_with(|| {
-            let message = &self.message;
-            clients.spool.append(message.prefix, message.suffix, message.body)
-        })
+    fn as_published(&mut self, spool: &mut Spool) -> RecordId {
+        *self.full.get_or_insert_with(|| spool.append(&self.message))
     }
 
     fn trace(&self, clients: &mut Clients, member: &Member) {
@@ -108,7 +112,7 @@ impl<'m> Delivery<'m> {
         clients.trace_out(member.client, &line);
     }
 
-    fn without_headers(&mut self, clients: &mut Clients) -> (RecordId, usize) {
+    fn without_headers(&mut self, spool: &mut Spool) -> (RecordId, usize) {
         if let Some(known) = self.plain {
             return known;
         }
@@ -118,8 +122,8 @@ impl<'m> Delivery<'m> {
         let payload = framed.get(header_len..).unwrap_or(framed);
         // INVARIANT: a body is below `PAYLOAD_CEILING`.
         let total = u32::try_from(payload.len().saturating_sub(2)).unwrap_or(0);
-        let mut head = Head::default();
-        head.render(message.subject(), message.reply(), None, total);
+        let mut head = Head::new();
+        head.render(HeadId::NONE, message.subject(), message.reply(), None, total);
         let shared: Bytes;
         let body = match message.body {
             Body::Copied(_) => Body::Copied(payload),
@@ -128,8 +132,8 @@ impl<'m> Delivery<'m> {
                 Body::Shared(&shared)
             }
         };
-        let plain = head.message(body, None, message.reply().len());
-        let record = clients.spool.append(plain.prefix, plain.suffix, plain.body);
+        let plain = head.message(body);
+        let record = spool.append(&plain);
         *self.plain.insert((record, plain.len()))
     }
 }

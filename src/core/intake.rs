@@ -4,13 +4,13 @@
 //! nothing in it is interpreted before the drain is over (I1). What is left of an operation stays
 //! with its client (`inbox`).
 
-use fanfare_protocol::decode::{self, DecodeError, Step};
+use fanfare_protocol::decode::{self, DecodeError, LastLine, Step};
 
 use super::ids::{ConnId, Slot};
 use super::inbox::Assembly;
+use super::message::Body;
 use super::session::Flow;
 use super::shard::Shard;
-use super::spool::Body;
 
 /// Where one client's bytes of this turn are.
 #[derive(Debug, Clone, Copy)]
@@ -123,8 +123,9 @@ impl Shard {
             }
         }
         let mut operated = false;
+        let mut last_line = LastLine::default();
         while !rest.is_empty() {
-            match decode::next(rest, &self.decode_limits) {
+            match decode::next_after(rest, &self.decode_limits, &mut last_line) {
                 Ok(Step::Op(op, used)) => match self.apply(slot, &op) {
                     Flow::Done => {
                         operated = true;

@@ -98,6 +98,8 @@ pub(crate) struct Interest {
     peers_mask: u64,
     generation: Generation,
     dirty: Vec<VecDeque<List>>,
+    /// Counts changes that make a plan out of date: filters, queues and what peers told.
+    version: u64,
 }
 
 impl Interest {
@@ -115,6 +117,7 @@ impl Interest {
             peers,
             generation: Generation::default(),
             dirty: vec![VecDeque::new(); shards],
+            version: 0,
         }
     }
 
@@ -123,6 +126,13 @@ impl Interest {
         self.generation = generation;
     }
 
+    /// Differs from what it was as soon as a match could have another result.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    #[inline]
     pub(crate) fn filter(&self, slot: Slot) -> &Filter {
         &self.filters[slot.key()]
     }
@@ -297,6 +307,7 @@ impl Interest {
 
     /// Takes in what a peer told.
     pub(crate) fn apply(&mut self, shard: ShardId, change: Change<'_>) {
+        self.version += 1;
         match change {
             Change::Filter { filter, handle, present: true } => {
                 let slot = self.ensure_filter(filter);
@@ -381,6 +392,7 @@ impl Interest {
         if let Some(slot) = self.find(text) {
             return slot;
         }
+        self.version += 1;
         self.generation = self.generation.next();
         let filter = Filter {
             text: text.into(),
@@ -411,6 +423,7 @@ impl Interest {
             self.names.release(name);
             return slot;
         }
+        self.version += 1;
         self.generation = self.generation.next();
         let slot = Slot::from_key(self.queues.insert(Queue {
             name,
@@ -452,6 +465,7 @@ impl Interest {
             return;
         }
         debug_assert_eq!(queue.told, 0, "a peer that believes in members is told otherwise first");
+        self.version += 1;
         let queue = self.queues.remove(slot.key());
         self.names.release(queue.name);
         let queues = &mut self.filters[queue.filter.key()].queues;
@@ -476,6 +490,7 @@ impl Interest {
         if !self.is_unused(&self.filters[slot.key()]) {
             return;
         }
+        self.version += 1;
         let filter = self.filters.remove(slot.key());
         if is_literal(&filter.text) {
             let hash = hash(&self.hasher, &filter.text);

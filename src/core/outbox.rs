@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::sids::{Sid, SidTable};
-use super::spool::{RecordId, SegmentId, Spool};
+use super::spool::{Record, RecordId, SegmentId, Spool};
 
 /// Neighbouring records for one subscription.
 #[derive(Debug, Clone, Copy)]
@@ -44,17 +44,19 @@ impl Run {
 enum Part {
     /// A range of the staging bytes.
     Staged { start: usize, end: usize },
-    /// The copied tail of a record.
-    Tail(RecordId),
-    /// The shared body of a record.
-    Shared(RecordId),
+    /// The body of a record, written from where it stands.
+    Body(RecordId),
 }
 
 /// The bytes of one write, gathered; reused for every client of a shard.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
     staged: Vec<u8>,
+    /// Staged bytes before this are in a part.
+    parted: usize,
     parts: Vec<Part>,
+    /// The last head with its sid, as it stands before every body of a run.
+    head: Vec<u8>,
     /// Bytes of the front record that were written before.
     skip: usize,
     records: u32,
@@ -73,8 +75,7 @@ impl Gather {
         self.parts.iter().filter_map(move |part| {
             let slice = match *part {
                 Part::Staged { start, end } => &self.staged[start..end],
-                Part::Tail(record) => spool.pieces(record).tail,
-                Part::Shared(record) => spool.pieces(record).shared,
+                Part::Body(record) => spool.body(record),
             };
             let skipped = skip.min(slice.len());
             skip -= skipped;
@@ -82,29 +83,80 @@ impl Gather {
         })
     }
 
-    fn clear(&mut self, skip: usize) {
+    fn begin(&mut self, skip: usize) {
         self.staged.clear();
+        self.parted = 0;
         self.parts.clear();
         self.skip = skip;
         self.records = 0;
         self.total = 0;
     }
 
+    fn end(&mut self) {
+        self.part_staged();
+        self.total -= self.skip;
+    }
+
+    #[inline]
     fn is_full(&self) -> bool {
         self.total >= GATHER_BYTES || self.parts.len() + 3 > PARTS_MAX
     }
 
-    fn stage(&mut self, bytes: &[u8]) {
-        let start = self.staged.len();
-        self.staged.extend_from_slice(bytes);
-        let now = self.staged.len();
-        if let Some(Part::Staged { end, .. }) = self.parts.last_mut()
-            && *end == start
-        {
-            *end = now;
-            return;
+    /// Turns what was staged since the last part into one.
+    fn part_staged(&mut self) {
+        let end = self.staged.len();
+        if self.parted < end {
+            self.parts.push(Part::Staged { start: self.parted, end });
+            self.parted = end;
         }
-        self.parts.push(Part::Staged { start, end: now });
+    }
+
+    fn compose(&mut self, (prefix, suffix): (&[u8], &[u8]), sid: &[u8]) {
+        self.head.clear();
+        self.head.extend_from_slice(prefix);
+        self.head.extend_from_slice(sid);
+        self.head.extend_from_slice(suffix);
+    }
+
+    /// Gathers records of one segment, as many as fit. Says whether all did.
+    fn add_run(&mut self, spool: &Spool, run: &Run, sid: &[u8]) -> bool {
+        let segment = spool.segment(run.segment);
+        let mut composed: Option<&Record> = None;
+        for (ahead, record) in (0..).zip(segment.records(run.first, run.count)) {
+            if self.is_full() {
+                return false;
+            }
+            if !composed.is_some_and(|last| last.has_head_of(record)) {
+                self.compose(segment.head(record), sid);
+                composed = Some(record);
+            }
+            let body = segment.body(record);
+            self.records += 1;
+            self.total += self.head.len() + body.len();
+            self.staged.extend_from_slice(&self.head);
+            if body.len() < STAGED_BODY_MAX {
+                self.staged.extend_from_slice(body);
+            } else {
+                self.part_staged();
+                self.parts.push(Part::Body(run.record(ahead)));
+            }
+        }
+        true
+    }
+
+    /// Gathers repetitions of a fixed text.
+    fn add_fixed(&mut self, spool: &Spool, run: &Run) -> bool {
+        let segment = spool.segment(run.segment);
+        for record in segment.records(run.first, 1).iter().cycle().take(run.count as usize) {
+            if self.is_full() {
+                return false;
+            }
+            let (text, _) = segment.head(record);
+            self.records += 1;
+            self.total += text.len();
+            self.staged.extend_from_slice(text);
+        }
+        true
     }
 }
 
@@ -167,19 +219,19 @@ impl Outbox {
 
     /// Gathers as much as one write should carry.
     pub(crate) fn gather(&self, spool: &Spool, sids: &SidTable, into: &mut Gather) {
-        into.clear(self.written as usize);
+        into.begin(self.written as usize);
         for run in std::iter::once(&self.front).chain(&self.behind) {
-            let mut digits = [0; 10];
-            let sid = sids.text(run.sid, &mut digits);
-            for ahead in 0..run.count {
-                if into.is_full() {
-                    into.total -= into.skip;
-                    return;
-                }
-                gather_record(spool, run.record(ahead), sid, into);
+            let all = if run.segment == SegmentId::FIXED {
+                into.add_fixed(spool, run)
+            } else {
+                let mut digits = [0; 10];
+                into.add_run(spool, run, sids.text(run.sid, &mut digits))
+            };
+            if !all {
+                break;
             }
         }
-        into.total -= into.skip;
+        into.end();
     }
 
     /// Drops what was written of a gathering.
@@ -199,7 +251,7 @@ impl Outbox {
         }
         let mut left = self.written as usize + written;
         while self.front.count > 0 {
-            let length = spool.pieces(self.front.record(0)).len() + sids.text_len(self.front.sid);
+            let length = spool.length(self.front.record(0)) + sids.text_len(self.front.sid);
             if left < length {
                 break;
             }
@@ -238,43 +290,17 @@ impl Outbox {
     }
 }
 
-fn gather_record(spool: &Spool, record: RecordId, sid: &[u8], into: &mut Gather) {
-    let pieces = spool.pieces(record);
-    into.records += 1;
-    into.total += pieces.len() + sid.len();
-    if pieces.tail.len() < STAGED_TAIL_MAX {
-        into.stage(pieces.prefix);
-        into.staged.extend_from_slice(sid);
-        into.staged.extend_from_slice(pieces.tail);
-        extend_last(into);
-    } else {
-        into.stage(pieces.prefix);
-        into.staged.extend_from_slice(sid);
-        extend_last(into);
-        into.parts.push(Part::Tail(record));
-    }
-    if !pieces.shared.is_empty() {
-        into.parts.push(Part::Shared(record));
-    }
-}
-
-fn extend_last(into: &mut Gather) {
-    let now = into.staged.len();
-    if let Some(Part::Staged { end, .. }) = into.parts.last_mut() {
-        *end = now;
-    }
-}
-
 /// Most slices of one write; systems refuse more than 1 024, and a few large ones are enough.
 pub(crate) const PARTS_MAX: usize = 64;
 /// Bytes after which a gathering is large enough for one system call.
 const GATHER_BYTES: usize = 128 * 1024;
-/// A copied tail from this length on is written from where it stands instead of staged.
-const STAGED_TAIL_MAX: usize = 4096;
+/// A body from this length on is written from where it stands instead of staged.
+const STAGED_BODY_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use super::super::spool::{Body, Fixed};
+    use super::super::message::{Body, Head};
+    use super::super::spool::Fixed;
     use super::*;
 
     struct Bench {
@@ -297,15 +323,17 @@ mod tests {
         }
 
         fn push(&mut self, sid: &[u8], payload: &[u8]) {
-            let id = self.spool.append(b"MSG a ", b" x\r\n", Body::Copied(payload));
+            let mut head = Head::new();
+            let size = u32::try_from(payload.len()).expect("short");
+            head.render(self.spool.name_heads(1), b"a", b"", None, size);
+            let id = self.spool.append(&head.message(Body::Copied(payload)));
             let sid = self.sids.intern(sid);
-            let length = self.spool.pieces(id).len() + self.sids.text_len(sid);
+            let length = self.spool.length(id) + self.sids.text_len(sid);
             self.outbox.push(id, sid, length, &mut self.spool, &mut self.sids);
-            self.spool.release(id.segment, 1);
             let mut digits = [0; 10];
             self.expected.extend_from_slice(b"MSG a ");
             self.expected.extend_from_slice(self.sids.text(sid, &mut digits));
-            self.expected.extend_from_slice(b" x\r\n");
+            self.expected.extend_from_slice(format!(" {size}\r\n").as_bytes());
             self.expected.extend_from_slice(payload);
             self.sids.release(sid);
         }

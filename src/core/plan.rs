@@ -28,6 +28,9 @@ pub(crate) struct Plan {
     /// Shards that are asked to deliver.
     pub(crate) targets: u64,
     peers: Vec<PeerPlan>,
+    /// What the plan is for; `None` when it is for nothing.
+    subject: Vec<u8>,
+    version: Option<u64>,
 }
 
 impl Plan {
@@ -38,13 +41,35 @@ impl Plan {
             picks: Vec::new(),
             targets: 0,
             peers: (0..shards).map(|_| PeerPlan::default()).collect(),
+            subject: Vec::new(),
+            version: None,
         }
     }
 
+    /// Whether this is the plan for a subject while interest has this version.
     #[inline]
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn is_for(&self, subject: &[u8], version: u64) -> bool {
+        self.version == Some(version) && self.subject == subject
+    }
+
+    /// Empties the plan, to be made anew for this subject.
+    #[inline]
+    pub(crate) fn begin(&mut self, subject: &[u8], version: u64) {
         self.filters.clear();
         self.queues.clear();
+        self.clear_targets();
+        self.subject.clear();
+        self.subject.extend_from_slice(subject);
+        self.version = Some(version);
+    }
+
+    /// Makes sure that nobody takes this for the plan of a later publish.
+    pub(crate) fn forget(&mut self) {
+        self.version = None;
+    }
+
+    /// Forgets who was drawn and asked, and keeps what matched.
+    pub(crate) fn clear_targets(&mut self) {
         self.picks.clear();
         for peer in super::mesh::each(std::mem::take(&mut self.targets)) {
             let peer = &mut self.peers[peer.index()];

@@ -10,59 +10,86 @@ use fanfare_protocol::op::PublishLine;
 use fanfare_protocol::subject;
 
 use super::batch::{Batch, DeliverTo};
-use super::clients::Clients;
+use super::clients::{Choices, Clients};
 use super::deliver::Delivery;
 use super::groups::{Group, Pick};
 use super::ids::{ConnId, Slot};
 use super::interest::Member;
 use super::mesh;
-use super::message::{Head, Message};
+use super::message::{Body, Head, HeadId, Message};
 use super::session::Flow;
 use super::shard::Shard;
-use super::spool::{Body, Fixed};
+use super::spool::Fixed;
 use super::subs::List;
 use super::texts::TextId;
 
 impl Shard {
     /// Publishes one message of a client.
+    #[inline]
     pub(crate) fn publish(&mut self, slot: Slot, line: &PublishLine<'_>, body: Body<'_>) -> Flow {
-        if line.header_len.is_some() && !self.clients.get(slot).choices.headers {
+        let choices = self.clients.get(slot).choices;
+        if line.header_len.is_some() && !choices.headers {
             return self.violation(slot);
         }
         if let Some(error) = refusal(line) {
-            self.count_publish(slot, line);
+            self.accept_publish(slot, line, Choices { verbose: false, pedantic: false, ..choices });
             return self.answer(slot, &error);
+        }
+        self.plan_for(slot, line.subject);
+        if self.plan.filters.is_empty() {
+            self.accept_publish(slot, line, choices);
+            self.answer_nobody(slot, line);
+            return Flow::Done;
         }
         // nats-server delivers a message with an empty header block as one without headers.
         let header_len = line.header_len.filter(|length| *length > 0);
-        self.plan.clear();
-        self.interest.matches(line.subject, &mut self.plan.filters);
-        if !self.plan.filters.is_empty() {
-            self.add_peers();
-            self.add_groups(slot);
+        if !self.head.is_for(line.subject, line.reply, header_len, line.total_len) {
+            let id = self.clients.spool.name_heads(1);
+            self.head.render(id, line.subject, line.reply, header_len, line.total_len);
         }
-        if self.plan.targets == 0 {
-            self.accept_publish(slot, line);
-            if self.plan.filters.is_empty() {
-                self.answer_nobody(slot, line);
-                return Flow::Done;
-            }
-            self.head.render(line.subject, line.reply, header_len, line.total_len);
-            self.deliver_here(slot, line, header_len, body);
-            return Flow::Done;
-        }
-        self.head.render(line.subject, line.reply, header_len, line.total_len);
-        let shared = self.share(body);
+        let shared = share(body);
         let body = shared.as_ref().map_or(body, Body::Shared);
-        let message = self.head.message(body, header_len, line.reply.len());
-        let bytes = Batch::message_bytes(&message);
-        if !mesh::each(self.plan.targets).all(|peer| self.mesh.has_data_room(peer, bytes)) {
+        if self.plan.targets != 0 && !self.stage(slot, body) {
             return Flow::Park;
         }
-        self.accept_publish(slot, line);
-        self.stage(slot, line, header_len, body);
-        self.deliver_here(slot, line, header_len, body);
+        self.accept_publish(slot, line, choices);
+        if !self.deliver_here(slot, body, choices) && self.plan.targets == 0 {
+            self.answer_nobody(slot, line);
+        }
         Flow::Done
+    }
+
+    /// Makes the plan for a subject, unless it is the one that was made last. The cache is void as
+    /// soon as interest has another version; members of groups are drawn anew every time.
+    #[inline]
+    fn plan_for(&mut self, slot: Slot, subject: &[u8]) {
+        let version = self.interest.version();
+        if self.plan.is_for(subject, version) {
+            if self.plan.queues.is_empty() {
+                return;
+            }
+            self.plan.clear_targets();
+        } else {
+            self.plan.begin(subject, version);
+            self.interest.matches(subject, &mut self.plan.filters);
+            for filter in &self.plan.filters {
+                if !self.interest.filter(*filter).queues.is_empty() {
+                    self.interest.queues_of(*filter, &mut self.plan.queues);
+                }
+            }
+            if self.plan.queues.len() > 1 {
+                self.plan.queues.sort_unstable();
+            }
+        }
+        for index in 0..self.plan.filters.len() {
+            let filter = self.interest.filter(self.plan.filters[index]);
+            for remote in filter.remotes.as_slice() {
+                self.plan.add_filter(remote.shard, remote.handle);
+            }
+        }
+        if !self.plan.queues.is_empty() {
+            self.draw_groups(slot);
+        }
     }
 
     /// Delivers a message that a peer has matched.
@@ -136,31 +163,11 @@ impl Shard {
         self.clients.stats.repicked += 1;
     }
 
-    #[inline]
-    fn add_peers(&mut self) {
-        for index in 0..self.plan.filters.len() {
-            let slot = self.plan.filters[index];
-            let filter = self.interest.filter(slot);
-            for remote in filter.remotes.as_slice() {
-                self.plan.add_filter(remote.shard, remote.handle);
-            }
-            if !filter.queues.is_empty() {
-                self.interest.queues_of(slot, &mut self.plan.queues);
-            }
-        }
-    }
-
     /// Draws one member for each group.
-    fn add_groups(&mut self, publisher: Slot) {
-        if self.plan.queues.is_empty() {
-            return;
-        }
-        let mut queues = std::mem::take(&mut self.plan.queues);
-        if queues.len() > 1 {
-            queues.sort_unstable();
-        }
-        let not_to =
-            (!self.clients.get(publisher).choices.echo).then(|| self.clients.get(publisher).id);
+    fn draw_groups(&mut self, publisher: Slot) {
+        let queues = std::mem::take(&mut self.plan.queues);
+        let client = self.clients.get(publisher);
+        let not_to = (!client.choices.echo).then_some(client.id);
         for queues in queues.chunk_by(|a, b| a.0 == b.0) {
             let group = Group { interest: &self.interest, queues };
             let excluded = not_to.map_or(0, |_| own_members(&self.clients, publisher, queues));
@@ -172,34 +179,27 @@ impl Shard {
         self.plan.queues = queues;
     }
 
-    fn stage(
-        &mut self,
-        slot: Slot,
-        line: &PublishLine<'_>,
-        header_len: Option<u32>,
-        body: Body<'_>,
-    ) {
+    /// Stages the message to every peer in the plan, or to none. Says whether it did (I4).
+    fn stage(&mut self, slot: Slot, body: Body<'_>) -> bool {
+        let message = self.head.message(body);
+        let bytes = Batch::message_bytes(&message);
+        if !mesh::each(self.plan.targets).all(|peer| self.mesh.has_data_room(peer, bytes)) {
+            return false;
+        }
         let client = self.clients.get(slot);
         let not_to = (!client.choices.echo).then_some((self.id, client.id));
-        let message = self.head.message(body, header_len, line.reply.len());
         for peer in mesh::each(self.plan.targets) {
             self.mesh.stage_message(peer, &message, self.plan.to(peer, not_to));
             self.clients.stats.records_out += 1;
         }
+        true
     }
 
-    /// Delivers to this shard's part of the plan, and answers when the whole plan was empty.
-    fn deliver_here(
-        &mut self,
-        slot: Slot,
-        line: &PublishLine<'_>,
-        header_len: Option<u32>,
-        body: Body<'_>,
-    ) {
-        let shared = self.share(body);
-        let body = shared.as_ref().map_or(body, Body::Shared);
-        let mut delivery = Delivery::new(self.head.message(body, header_len, line.reply.len()));
-        let except = (!self.clients.get(slot).choices.echo).then_some(slot);
+    /// Delivers to this shard's part of the plan. Says whether anybody took it.
+    #[inline]
+    fn deliver_here(&mut self, slot: Slot, body: Body<'_>, choices: Choices) -> bool {
+        let mut delivery = Delivery::new(self.head.message(body));
+        let except = (!choices.echo).then_some(slot);
         for filter in &self.plan.filters {
             let list = List::Plain(*filter);
             delivery.to_all(&mut self.clients, &mut self.interest, list, except);
@@ -208,27 +208,21 @@ impl Shard {
             let list = List::Queue(*queue);
             delivery.to_one(&mut self.clients, &mut self.interest, list, *position);
         }
-        let nobody = delivery.delivered() == 0 && self.plan.targets == 0;
+        let delivered = delivery.delivered() > 0;
         delivery.finish(&mut self.clients);
         self.end_finished();
-        if nobody {
-            self.answer_nobody(slot, line);
-        }
+        delivered
     }
 
-    /// A body that is cheaper to share than to copy, once it has receivers.
-    fn share(&self, body: Body<'_>) -> Option<Bytes> {
-        match body {
-            Body::Copied(bytes) if bytes.len() >= SHARED_FROM => {
-                Some(Bytes::copy_from_slice(bytes))
-            }
-            Body::Copied(_) | Body::Shared(_) => None,
-        }
-    }
-
-    fn accept_publish(&mut self, slot: Slot, line: &PublishLine<'_>) {
-        self.count_publish(slot, line);
-        let choices = self.clients.get(slot).choices;
+    /// Counts an accepted publish, and answers it as the client chose.
+    #[inline]
+    fn accept_publish(&mut self, slot: Slot, line: &PublishLine<'_>, choices: Choices) {
+        let bytes = u64::from(line.total_len);
+        let client = self.clients.get_mut(slot);
+        client.messages_in += 1;
+        client.bytes_in += bytes;
+        self.clients.stats.messages_in += 1;
+        self.clients.stats.bytes_in += bytes;
         if choices.pedantic && !subject::is_literal(line.subject) {
             // nats-server complains and delivers all the same.
             self.answer(slot, &ProtocolError::InvalidPublishSubject);
@@ -236,14 +230,6 @@ impl Shard {
         if choices.verbose {
             self.clients.push_fixed(slot, Fixed::Ok);
         }
-    }
-
-    fn count_publish(&mut self, slot: Slot, line: &PublishLine<'_>) {
-        let client = self.clients.get_mut(slot);
-        client.messages_in += 1;
-        client.bytes_in += u64::from(line.total_len);
-        self.clients.stats.messages_in += 1;
-        self.clients.stats.bytes_in += u64::from(line.total_len);
     }
 
     /// Tells a requester that nobody is there, on its own subscription to the reply subject.
@@ -260,19 +246,19 @@ impl Shard {
         let mut body = Vec::with_capacity(block_len as usize + 2);
         encode::no_responders_block(&mut body, line.subject);
         body.extend_from_slice(encode::CR_LF);
-        let mut head = Head::default();
-        head.render(line.reply, b"", Some(block_len), block_len);
-        let message = head.message(Body::Copied(&body), Some(block_len), 0);
-        let record = self.clients.spool.append(message.prefix, message.suffix, message.body);
+        let mut head = Head::new();
+        head.render(HeadId::NONE, line.reply, b"", Some(block_len), block_len);
+        let message = head.message(Body::Copied(&body));
+        let record = self.clients.spool.append(&message);
         self.clients.push(slot, member.sid, record, message.len());
-        self.clients.spool.release(record.segment, 1);
         self.clients.stats.no_responders += 1;
     }
 
     /// A client's own plain subscription that matches a subject: filter, and position in its list.
     fn own_subscription(&mut self, slot: Slot, subject: &[u8]) -> Option<(Slot, usize)> {
-        self.plan.clear();
+        self.plan.begin(subject, self.interest.version());
         self.interest.matches(subject, &mut self.plan.filters);
+        self.plan.forget();
         let client = self.clients.get(slot);
         self.plan.filters.iter().find_map(|filter| {
             let members = self.interest.filter(*filter).members.as_slice();
@@ -286,6 +272,16 @@ impl Shard {
     }
 }
 
+/// A body that is cheaper to share than to copy.
+#[inline]
+fn share(body: Body<'_>) -> Option<Bytes> {
+    match body {
+        Body::Copied(bytes) if bytes.len() >= SHARED_FROM => Some(Bytes::copy_from_slice(bytes)),
+        Body::Copied(_) | Body::Shared(_) => None,
+    }
+}
+
+#[inline]
 fn refusal(line: &PublishLine<'_>) -> Option<ProtocolError> {
     if matches!(line.subject.first(), Some(b'$' | b'_')) && subject::reserved_publish(line.subject)
     {

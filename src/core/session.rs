@@ -13,9 +13,10 @@ use super::close::CloseReason;
 use super::ids::Slot;
 use super::interest::Member;
 use super::mesh;
+use super::message::Body;
 use super::shard::Shard;
 use super::sids::Sid;
-use super::spool::{Body, Fixed};
+use super::spool::Fixed;
 use super::subs::{List, Sub};
 
 /// What an operation's execution means for the ones behind it.

@@ -141,7 +141,7 @@ impl Shard {
             now: setup.now,
             arena: Arena::default(),
             plan: Plan::new(shards),
-            head: Head::default(),
+            head: Head::new(),
             group_queues: Vec::new(),
             handles: Vec::new(),
             parked: VecDeque::new(),
@@ -262,7 +262,8 @@ impl Shard {
     }
 
     pub(crate) fn drain_batch(&mut self, peer: ShardId, batch: &Batch) {
-        for entry in batch.entries() {
+        let first_head = self.clients.spool.name_heads(batch.heads());
+        for entry in batch.entries(first_head) {
             match entry {
                 Entry::Change(change) => self.interest.apply(peer, change),
                 Entry::Message(message, to) => self.deliver_for_peer(message, to),

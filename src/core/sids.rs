@@ -96,7 +96,7 @@ impl SidTable {
         }
         match sid.unusual() {
             Some(id) => self.unusual.text(id).len(),
-            None => sid.0.checked_ilog10().map_or(1, |log| log as usize + 1),
+            None => digits(sid.0),
         }
     }
 
@@ -104,6 +104,17 @@ impl SidTable {
     pub(crate) fn texts(&self) -> usize {
         self.unusual.len()
     }
+}
+
+/// Decimal digits of a number: sids are small, so that comparing beats a logarithm.
+#[inline]
+fn digits(value: u32) -> usize {
+    let (mut digits, mut bound) = (1, 10u64);
+    while u64::from(value) >= bound {
+        digits += 1;
+        bound *= 10;
+    }
+    digits
 }
 
 fn decimal(mut value: u32, digits: &mut [u8; 10]) -> &[u8] {

@@ -76,6 +76,7 @@ impl Turn<Polled> {
     /// Begins a turn at a time that is not before the last one.
     pub fn begin(mut shard: Box<Shard>, now: Instant) -> Self {
         shard.now = shard.now.max(now);
+        shard.clients.spool.reclaim();
         Self { shard, phase: Polled(()) }
     }
 
