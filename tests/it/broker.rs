@@ -89,6 +89,14 @@ impl Settings {
         self
     }
 
+    /// Sets a limit that the reference does not have, and is started without.
+    pub(crate) fn own_limit(self, name: &str, value: impl ToString) -> Self {
+        match kind() {
+            Kind::Fanfare => self.limit(name, value),
+            Kind::Reference => self,
+        }
+    }
+
     /// Adds raw command line arguments that both programs know.
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|&text| text.to_owned()));

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::broker::{Broker, Settings};
+use crate::broker::{Broker, Kind, Settings, kind};
 use crate::wire::{Connection, DEADLINE};
 
 /// Connects until the broker has a place again; the broker, not a clock, decides when.
@@ -109,4 +109,24 @@ fn places_of_subscriptions_return_with_their_connection() {
         client.send("SUB one.more 100\r\n");
         client.fence("-ERR 'maximum subscriptions exceeded'\r\n");
     }
+}
+
+#[test]
+fn a_connection_that_says_nothing_whole_is_cut() {
+    if kind() == Kind::Reference {
+        return; // It waits for ever when it demands no credentials.
+    }
+    let broker = Settings::default().own_limit("connect_timeout", "300ms").start();
+    let mut speaking = broker.client();
+    speaking.fence("");
+    let beginnings = ["", "C", "CONNECT {\"verbose\":", "PIN", "PUB foo 5\r\nhel"];
+    let mut silent = beginnings.map(|_| broker.connect());
+    for (connection, beginning) in silent.iter_mut().zip(beginnings) {
+        connection.send(beginning);
+    }
+    for connection in &mut silent {
+        assert_eq!(connection.rest(), b"-ERR 'Authentication Timeout'\r\n");
+    }
+    // Who has said something once may be silent.
+    speaking.fence("");
 }

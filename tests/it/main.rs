@@ -22,6 +22,7 @@ mod log;
 mod malformed;
 mod rust_client;
 mod slow;
+mod tools;
 mod transcript;
 mod transcripts;
 mod vanish;

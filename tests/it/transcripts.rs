@@ -29,7 +29,7 @@ transcripts! {
     arguments_count arguments_size arguments_size_zeros
     carriage_return_in_argument client_only_operations connect_again
     connect_again_keeps
-    connect_defaults connect_json connect_json_lenient connect_pipelined
+    connect_defaults connect_json connect_json_depth connect_json_lenient connect_pipelined
     connect_refused connections_limit control_line_limit
     control_line_limit_lower echo framing_before_the_operation
     framing_blanks framing_case framing_line_ends framing_missing_blank
