@@ -334,6 +334,11 @@ impl Interest {
         }
     }
 
+    /// Whether there is something that a peer may have to be told.
+    pub(crate) fn is_dirty(&self, peer: ShardId) -> bool {
+        !self.dirty[peer.index()].is_empty()
+    }
+
     /// Whether every peer knows the present state.
     pub(crate) fn has_settled(&self) -> bool {
         self.dirty.iter().all(VecDeque::is_empty)

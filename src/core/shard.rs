@@ -183,6 +183,16 @@ impl Shard {
             || !self.closed.is_empty()
             || self.clients.has_dirty()
             || self.can_resume()
+            || self.can_tell()
+    }
+
+    /// Whether a change of interest waits that a batch at hand could carry: what a tick ends was
+    /// staged by no hand-off yet, and a sleeping shard would leave its peers in the wrong belief.
+    fn can_tell(&self) -> bool {
+        !self.interest.has_settled()
+            && self.peers().any(|peer| {
+                self.interest.is_dirty(peer) && self.mesh.has_interest_room(peer.bit(), 0)
+            })
     }
 
     /// Whether a returned batch would let something go on: a peer that returns one should say so.
