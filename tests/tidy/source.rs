@@ -30,10 +30,12 @@ impl Source {
             .unwrap_or_else(|error| panic!("{}:{}: {error}", self.path, error.span().start().line))
     }
 
-    /// Whether all of it is test code.
+    /// Whether all of it is test code, or measures.
     pub(crate) fn is_test(&self) -> bool {
         let parts: Vec<&str> = self.path.split('/').collect();
-        parts.contains(&"tests") || parts.contains(&"fuzz") || self.path.ends_with("/tests.rs")
+        let measures = matches!(parts[..], ["benches", _]);
+        let tests = parts.contains(&"tests") || parts.contains(&"fuzz");
+        measures || tests || self.path.ends_with("/tests.rs")
     }
 
     /// Whether it is the root of a crate.
