@@ -173,6 +173,10 @@ impl Clients {
 
     pub(crate) fn insert(&mut self, number: ClientNumber, peer: Box<str>, now: Instant) -> ConnId {
         self.generation = self.generation.next();
+        if self.slab.len() == self.slab.capacity() {
+            // By an eighth instead of to the double: what is reserved is memory of idle clients.
+            self.slab.reserve_exact((self.slab.len() / 8).max(16));
+        }
         let entry = self.slab.vacant_entry();
         let id = ConnId { slot: Slot::from_key(entry.key()), generation: self.generation };
         entry.insert(Box::new(Client {
@@ -215,9 +219,6 @@ impl Clients {
             self.names.release(text);
         }
         self.stats.clients -= 1;
-        if self.slab.is_empty() {
-            self.slab.shrink_to_fit();
-        }
         client
     }
 
@@ -389,6 +390,9 @@ impl Clients {
     /// Returns the memory of a burst.
     pub(crate) fn shrink(&mut self) {
         self.spool.shrink();
+        if self.slab.len() * 4 < self.slab.capacity() {
+            self.slab.shrink_to_fit();
+        }
         if self.dirty.is_empty() && self.dirty.capacity() > LIST_KEPT {
             self.dirty = VecDeque::new();
         }

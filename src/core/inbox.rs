@@ -11,7 +11,7 @@ use fanfare_protocol::op::PublishLine;
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     /// The beginning of an operation, or the commands of a parked client.
-    pub(crate) rest: Vec<u8>,
+    pub(crate) rest: Box<[u8]>,
     /// A large message, of which everything but the end has come.
     pub(crate) assembly: Option<Box<Assembly>>,
 }
@@ -19,16 +19,14 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// Keeps unconsumed bytes, in a buffer no larger than they are.
     pub(crate) fn keep(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            self.rest = Vec::new();
-            return;
+        if !bytes.is_empty() || !self.rest.is_empty() {
+            self.rest = bytes.into();
         }
-        self.rest = bytes.to_vec();
     }
 
     /// Bytes that are held.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.rest.capacity() + self.assembly.as_ref().map_or(0, |assembly| assembly.body.capacity())
+        self.rest.len() + self.assembly.as_ref().map_or(0, |assembly| assembly.body.capacity())
     }
 }
 

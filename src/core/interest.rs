@@ -354,6 +354,22 @@ impl Interest {
             && self.has_settled()
     }
 
+    /// Returns the memory of a burst, once most of what was reserved is unused.
+    pub(crate) fn shrink(&mut self) {
+        if self.filters.len() * 4 < self.filters.capacity() {
+            self.filters.shrink_to_fit();
+        }
+        if self.queues.len() * 4 < self.queues.capacity() {
+            self.queues.shrink_to_fit();
+        }
+        if self.literals.len() * 8 < self.literals.capacity() {
+            let (filters, hasher) = (&self.filters, &self.hasher);
+            let rehash = |slot: &Slot| hash(hasher, &filters[slot.key()].text);
+            self.literals.shrink_to(self.literals.len() * 2, rehash);
+        }
+        self.wildcards.shrink();
+    }
+
     /// Walks the invariants.
     pub(crate) fn check(&self) {
         self.wildcards.check();
@@ -408,6 +424,10 @@ impl Interest {
             told: 0,
             dirty: 0,
         };
+        if self.filters.len() == self.filters.capacity() {
+            // By an eighth instead of to the double: there may be one filter a client.
+            self.filters.reserve_exact((self.filters.len() / 8).max(16));
+        }
         let slot = Slot::from_key(self.filters.insert(filter));
         if is_literal(text) {
             let (filters, hasher) = (&self.filters, &self.hasher);
@@ -478,9 +498,6 @@ impl Interest {
             queues.swap_remove(index);
         }
         self.free_filter(queue.filter);
-        if self.queues.is_empty() {
-            self.queues.shrink_to_fit();
-        }
     }
 
     fn is_unused(&self, filter: &Filter) -> bool {
@@ -504,10 +521,6 @@ impl Interest {
             }
         } else {
             self.wildcards.remove(&filter.text);
-        }
-        if self.filters.is_empty() {
-            self.filters.shrink_to_fit();
-            self.literals = HashTable::new();
         }
     }
 

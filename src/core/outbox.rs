@@ -164,7 +164,8 @@ impl Gather {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     front: Run,
-    behind: VecDeque<Run>,
+    /// Runs behind the front one; boxed, because an idle client has none.
+    behind: Option<Box<VecDeque<Run>>>,
     pending_bytes: u64,
     /// Bytes of the front record that were written already.
     written: u32,
@@ -172,7 +173,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new() -> Self {
-        Self { front: Run::EMPTY, behind: VecDeque::new(), pending_bytes: 0, written: 0 }
+        Self { front: Run::EMPTY, behind: None, pending_bytes: 0, written: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -187,7 +188,7 @@ impl Outbox {
     /// References that wait: what the client costs beside its share of the spool.
     #[cfg(test)]
     fn runs(&self) -> usize {
-        self.behind.len() + usize::from(!self.is_empty())
+        self.behind.as_ref().map_or(0, |behind| behind.len()) + usize::from(!self.is_empty())
     }
 
     /// Queues one record of `length` bytes, sid included.
@@ -202,7 +203,8 @@ impl Outbox {
     ) {
         spool.acquire(record.segment);
         self.pending_bytes += length as u64;
-        let last = self.behind.back_mut().unwrap_or(&mut self.front);
+        let behind = self.behind.as_mut().and_then(|behind| behind.back_mut());
+        let last = behind.unwrap_or(&mut self.front);
         if last.count > 0 && last.continues_with(sid, record) {
             last.count += 1;
             return;
@@ -213,14 +215,15 @@ impl Outbox {
         if self.front.count == 0 {
             self.front = run;
         } else {
-            self.behind.push_back(run);
+            self.behind.get_or_insert_default().push_back(run);
         }
     }
 
     /// Gathers as much as one write should carry.
     pub(crate) fn gather(&self, spool: &Spool, sids: &SidTable, into: &mut Gather) {
         into.begin(self.written as usize);
-        for run in std::iter::once(&self.front).chain(&self.behind) {
+        let behind = self.behind.iter().flat_map(|behind| behind.iter());
+        for run in std::iter::once(&self.front).chain(behind) {
             let all = if run.segment == SegmentId::FIXED {
                 into.add_fixed(spool, run)
             } else {
@@ -281,11 +284,12 @@ impl Outbox {
             if self.front.count == 0 {
                 sids.release(self.front.sid);
                 spool.uncount_run();
-                self.front = self.behind.pop_front().unwrap_or(Run::EMPTY);
+                let behind = self.behind.as_mut();
+                self.front = behind.and_then(|runs| runs.pop_front()).unwrap_or(Run::EMPTY);
             }
         }
-        if self.front.count == 0 && self.behind.capacity() > 0 {
-            self.behind = VecDeque::new();
+        if self.front.count == 0 {
+            self.behind = None;
         }
     }
 }

@@ -94,7 +94,8 @@ impl Shard {
     }
 
     fn connect(&mut self, slot: Slot, json: &[u8]) -> Flow {
-        let Ok(options) = ConnectOptions::parse(json) else { return self.violation(slot) };
+        let before = self.options_before(slot);
+        let Ok(options) = before.updated(json) else { return self.violation(slot) };
         if self.clients.get(slot).connected {
             // A second CONNECT begins anew: old subscriptions vanish. One by one, because the end
             // of one may move another of the same client inside their list.
@@ -123,6 +124,24 @@ impl Shard {
         }
         self.clients.describe(slot, &options);
         self.confirm(slot)
+    }
+
+    /// What a CONNECT starts from: defaults, or what an earlier one chose (as nats-server has it).
+    fn options_before(&self, slot: Slot) -> ConnectOptions {
+        let client = self.clients.get(slot);
+        if !client.connected {
+            return ConnectOptions::default();
+        }
+        let choices = client.choices;
+        ConnectOptions {
+            verbose: choices.verbose,
+            pedantic: choices.pedantic,
+            echo: choices.echo,
+            headers: choices.headers,
+            no_responders: choices.no_responders,
+            protocol: i64::from(choices.async_info),
+            ..ConnectOptions::default()
+        }
     }
 
     fn ping(&mut self, slot: Slot) -> Flow {

@@ -48,6 +48,10 @@ impl<T> SmallList<T> {
             Self::Empty => *self = Self::One(item),
             Self::One(first) => *self = Self::Many(Box::new(vec![first, item])),
             Self::Many(mut items) => {
+                if items.len() == items.capacity() {
+                    // By a quarter instead of to the double: a list may have a million members.
+                    items.reserve_exact((items.len() / 4).max(2));
+                }
                 items.push(item);
                 *self = Self::Many(items);
             }

@@ -1,7 +1,7 @@
 //! One client's subscriptions: from the sid it chose to the place in a list of receivers.
 //!
 //! Absent: filters and delivery (`interest`, `deliver`). A client with few subscriptions has a
-//! short list, one with many a table.
+//! short list, one with many a table beside it.
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
@@ -30,75 +30,72 @@ pub(crate) struct Sub {
 
 /// See the module's head.
 #[derive(Debug)]
-pub(crate) enum Subs {
-    Few(Vec<Sub>),
-    Many(Box<HashTable<Sub>>),
+pub(crate) struct Subs {
+    /// All of them, in no order that means anything.
+    all: Vec<Sub>,
+    /// Indexes into `all`, once there are more than a scan should pass.
+    by_sid: Option<Box<HashTable<u32>>>,
 }
 
 impl Subs {
     pub(crate) fn new() -> Self {
-        Self::Few(Vec::new())
+        Self { all: Vec::new(), by_sid: None }
     }
 
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Few(subs) => subs.len(),
-            Self::Many(table) => table.len(),
-        }
+        self.all.len()
     }
 
     pub(crate) fn find(&self, sid: Sid) -> Option<&Sub> {
-        match self {
-            Self::Few(subs) => subs.iter().find(|sub| sub.sid == sid),
-            Self::Many(table) => table.find(hash(sid), |sub| sub.sid == sid),
-        }
+        self.all.get(self.index_of(sid)?)
     }
 
     pub(crate) fn insert(&mut self, sub: Sub) {
         debug_assert!(self.find(sub.sid).is_none(), "a sid names one subscription");
-        match self {
-            Self::Few(subs) if subs.len() < FEW => {
-                if subs.len() == subs.capacity() {
-                    subs.reserve_exact(subs.len().max(1));
-                }
-                subs.push(sub);
+        let index = self.all.len();
+        if index == self.all.capacity() && index < FEW {
+            self.all.reserve_exact(index.max(1));
+        }
+        self.all.push(sub);
+        let all = &self.all;
+        match &mut self.by_sid {
+            Some(table) => {
+                table.insert_unique(hash(sub.sid), narrow(index), |at| hash(sid_at(all, *at)));
             }
-            Self::Few(subs) => {
+            None if all.len() > FEW => {
                 let mut table = HashTable::with_capacity(FEW * 2);
-                for old in subs.drain(..).chain([sub]) {
-                    table.insert_unique(hash(old.sid), old, |sub| hash(sub.sid));
+                for (at, sub) in all.iter().enumerate() {
+                    table.insert_unique(hash(sub.sid), narrow(at), |at| hash(sid_at(all, *at)));
                 }
-                *self = Self::Many(Box::new(table));
+                self.by_sid = Some(Box::new(table));
             }
-            Self::Many(table) => {
-                table.insert_unique(hash(sub.sid), sub, |sub| hash(sub.sid));
-            }
+            None => {}
         }
     }
 
     pub(crate) fn remove(&mut self, sid: Sid) -> Option<Sub> {
-        match self {
-            Self::Few(subs) => {
-                let index = subs.iter().position(|sub| sub.sid == sid)?;
-                Some(subs.swap_remove(index))
+        let index = self.index_of(sid)?;
+        let removed = self.all.swap_remove(index);
+        let moved_from = narrow(self.all.len());
+        if let Some(table) = &mut self.by_sid {
+            if let Ok(entry) = table.find_entry(hash(sid), |at| *at == narrow(index)) {
+                entry.remove();
             }
-            Self::Many(table) => {
-                let entry = table.find_entry(hash(sid), |sub| sub.sid == sid).ok()?;
-                let (removed, _) = entry.remove();
-                if table.is_empty() {
-                    *self = Self::new();
-                }
-                Some(removed)
+            if let Some(moved) = self.all.get(index)
+                && let Some(at) = table.find_mut(hash(moved.sid), |at| *at == moved_from)
+            {
+                *at = narrow(index);
             }
         }
+        if self.all.is_empty() {
+            *self = Self::new();
+        }
+        Some(removed)
     }
 
     /// Notes that a subscription's receiver moved inside its list.
     pub(crate) fn moved(&mut self, sid: Sid, position: u32) {
-        let sub = match self {
-            Self::Few(subs) => subs.iter_mut().find(|sub| sub.sid == sid),
-            Self::Many(table) => table.find_mut(hash(sid), |sub| sub.sid == sid),
-        };
+        let sub = self.index_of(sid).and_then(|index| self.all.get_mut(index));
         debug_assert!(sub.is_some(), "a receiver's sid names a subscription");
         if let Some(sub) = sub {
             sub.position = position;
@@ -107,21 +104,31 @@ impl Subs {
 
     /// Takes any one subscription out.
     pub(crate) fn pop(&mut self) -> Option<Sub> {
-        match self {
-            Self::Few(subs) => subs.pop(),
-            Self::Many(table) => {
-                let sub = *table.iter().next()?;
-                self.remove(sub.sid)
+        self.remove(self.all.last()?.sid)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Sub> {
+        self.all.iter()
+    }
+
+    fn index_of(&self, sid: Sid) -> Option<usize> {
+        match &self.by_sid {
+            None => self.all.iter().position(|sub| sub.sid == sid),
+            Some(table) => {
+                let is_it = |at: &u32| sid_at(&self.all, *at) == sid;
+                table.find(hash(sid), is_it).map(|at| *at as usize)
             }
         }
     }
+}
 
-    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = &Sub> + '_> {
-        match self {
-            Self::Few(subs) => Box::new(subs.iter()),
-            Self::Many(table) => Box::new(table.iter()),
-        }
-    }
+fn sid_at(all: &[Sub], index: u32) -> Sid {
+    all.get(index as usize).map_or(Sid::NONE, |sub| sub.sid)
+}
+
+fn narrow(index: usize) -> u32 {
+    // INVARIANT: subscriptions of a client are bounded far below 2^32.
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 fn hash(sid: Sid) -> u64 {
@@ -134,29 +141,42 @@ const FEW: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use super::super::rng::Rng;
     use super::super::sids::SidTable;
     use super::*;
 
     #[test]
-    fn few_and_many_behave_alike() {
+    fn few_and_many_behave_as_a_list_does() {
         let mut sids = SidTable::new(0);
-        let mut subs = Subs::new();
         let names: Vec<Sid> = (0..40).map(|n| sids.intern(n.to_string().as_bytes())).collect();
-        for (n, sid) in names.iter().enumerate() {
-            let list = List::Plain(Slot::from_key(n));
-            subs.insert(Sub { sid: *sid, position: 0, list });
-            subs.moved(*sid, 9);
-            assert_eq!(subs.len(), n + 1);
-            assert_eq!(subs.find(names[0]).map(|sub| sub.position), Some(9));
+        let (mut subs, mut model) = (Subs::new(), Vec::new());
+        let mut rng = Rng::new(2);
+        for step in 0..5_000u32 {
+            let sid = names[rng.below(if step % 1_000 < 500 { 40 } else { 9 }) as usize];
+            let known = model.iter().position(|sub: &Sub| sub.sid == sid);
+            assert_eq!(subs.find(sid), known.map(|at| &model[at]));
+            match (known, rng.below(3)) {
+                (None, 0 | 1) => {
+                    let list = List::Plain(Slot::from_key(step as usize));
+                    let sub = Sub { sid, position: 0, list };
+                    subs.insert(sub);
+                    model.push(sub);
+                }
+                (Some(at), 0) => {
+                    assert_eq!(subs.remove(sid), Some(model.swap_remove(at)));
+                }
+                (Some(at), _) => {
+                    subs.moved(sid, step);
+                    model[at].position = step;
+                }
+                (None, _) => assert_eq!(subs.remove(sid), None),
+            }
+            assert_eq!((subs.len(), subs.iter().count()), (model.len(), model.len()));
         }
-        assert_eq!(subs.iter().count(), 40);
-        for sid in &names[..20] {
-            assert!(subs.remove(*sid).is_some());
-            assert!(subs.remove(*sid).is_none());
+        while let Some(sub) = subs.pop() {
+            let at = model.iter().position(|other| *other == sub).expect("known");
+            model.swap_remove(at);
         }
-        assert!(subs.pop().is_some());
-        assert_eq!(subs.len(), 19);
-        while subs.pop().is_some() {}
-        assert_eq!(subs.len(), 0);
+        assert!(model.is_empty());
     }
 }

@@ -7,18 +7,24 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU32;
 
-/// Names one text of one table.
+/// Names one text of one table; four bytes even where it may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TextId(u32);
+pub(crate) struct TextId(NonZeroU32);
 
 impl TextId {
+    /// The name with this number; numbers are far below the last one.
     pub(crate) const fn from_value(value: u32) -> Self {
-        Self(value)
+        Self(NonZeroU32::MIN.saturating_add(value))
     }
 
     pub(crate) const fn value(self) -> u32 {
-        self.0
+        self.0.get() - 1
+    }
+
+    fn key(self) -> usize {
+        self.value() as usize
     }
 }
 
@@ -42,7 +48,7 @@ impl TextTable {
     }
 
     pub(crate) fn find(&self, text: &[u8]) -> Option<TextId> {
-        let is_text = |id: &TextId| *self.texts[id.0 as usize].bytes == *text;
+        let is_text = |id: &TextId| *self.texts[id.key()].bytes == *text;
         self.by_text.find(hash(&self.hasher, text), is_text).copied()
     }
 
@@ -56,19 +62,19 @@ impl TextTable {
         assert!(key < Self::TEXTS_MAX, "texts are bounded by subscriptions");
         // INVARIANT: asserted above.
         #[expect(clippy::cast_possible_truncation)]
-        let id = TextId(key as u32);
+        let id = TextId::from_value(key as u32);
         let (texts, hasher) = (&self.texts, &self.hasher);
         self.by_text
-            .insert_unique(hash(hasher, text), id, |id| hash(hasher, &texts[id.0 as usize].bytes));
+            .insert_unique(hash(hasher, text), id, |id| hash(hasher, &texts[id.key()].bytes));
         id
     }
 
     pub(crate) fn acquire(&mut self, id: TextId) {
-        self.texts[id.0 as usize].references += 1;
+        self.texts[id.key()].references += 1;
     }
 
     pub(crate) fn release(&mut self, id: TextId) {
-        let key = id.0 as usize;
+        let key = id.key();
         self.texts[key].references -= 1;
         if self.texts[key].references > 0 {
             return;
@@ -87,7 +93,7 @@ impl TextTable {
 
     /// The text itself; the caller holds a reference.
     pub(crate) fn text(&self, id: TextId) -> &[u8] {
-        &self.texts[id.0 as usize].bytes
+        &self.texts[id.key()].bytes
     }
 
     /// Texts that somebody holds.

@@ -121,9 +121,20 @@ impl Trie {
         while node != ROOT && self.nodes[node as usize].is_bare() {
             node = self.remove_node(node);
         }
-        if self.filters == 0 {
+    }
+
+    /// Returns the memory of a burst, once most of what was reserved is unused.
+    pub(crate) fn shrink(&mut self) {
+        if self.nodes.len() * 4 < self.nodes.capacity() {
             self.nodes.shrink_to_fit();
-            self.children = HashTable::new();
+        }
+        if self.children.len() * 8 < self.children.capacity() {
+            let (nodes, hasher) = (&self.nodes, &self.hasher);
+            let rehash = |key: &NodeKey| {
+                let node = &nodes[*key as usize];
+                edge_hash(node.parent, hash(hasher, &node.token))
+            };
+            self.children.shrink_to(self.children.len() * 2, rehash);
         }
     }
 

@@ -164,7 +164,7 @@ impl Turn<Reading> {
         let slot = self.phase.client.and_then(|client| self.shard.clients.resolve(client));
         let rest = match slot {
             Some(slot) => std::mem::take(&mut self.shard.clients.get_mut(slot).inbox.rest),
-            None => Vec::new(),
+            None => Box::default(),
         };
         self.phase.rest = rest.len();
         let room = self.shard.arena.room(&rest);
@@ -323,6 +323,7 @@ impl Turn<Ticking> {
     pub fn finish(mut self) -> Box<Shard> {
         if !self.shard.has_work() {
             self.shard.clients.shrink();
+            self.shard.interest.shrink();
         }
         self.shard
     }

@@ -4,7 +4,7 @@
 //! sleeper announces itself and then looks at its queues once more; a bringer pushes and then looks
 //! for the announcement. One of the two sees the other. Checked exhaustively by `tests/loom.rs`.
 
-#[cfg(loom)]
+#[cfg(fanfare_loom)]
 use loom::sync::atomic::{AtomicU8, Ordering, fence};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU8, Ordering, fence};
