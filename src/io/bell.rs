@@ -6,7 +6,7 @@
 
 #[cfg(fanfare_loom)]
 use loom::sync::atomic::{AtomicU8, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(not(fanfare_loom))]
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 
 /// What a sleeping shard waits for.
