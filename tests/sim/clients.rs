@@ -1,0 +1,477 @@
+//! Virtual clients: what each has asked for, which answers it awaits in which order, and how it
+//! reads what comes.
+//!
+//! Absent: deciding what to do next (`workload`) and whether a delivery is right (`oracle`).
+
+use std::collections::VecDeque;
+
+use fanfare::core::close::CloseReason;
+use fanfare::core::ids::ConnId;
+use fanfare::core::time::Instant;
+use fanfare_protocol::client_encode;
+use fanfare_protocol::connect::ConnectOptions;
+use fanfare_protocol::server_op::{self, ServerOp, ServerStep};
+
+use super::journal::{Checked, Event, Heard, Violation, fail};
+use super::mutations::Mutation;
+use super::network::{Ending, Socket};
+use super::oracle::{Mark, NUMBER_DIGITS, Publish};
+use super::world::World;
+
+/// What a client says in CONNECT, or that it says nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choices {
+    pub(crate) connects: bool,
+    pub(crate) verbose: bool,
+    pub(crate) pedantic: bool,
+    pub(crate) echo: bool,
+    pub(crate) headers: bool,
+    pub(crate) no_responders: bool,
+    pub(crate) protocol: i64,
+}
+
+impl Choices {
+    /// A client that says nothing has the protocol's defaults.
+    pub(crate) const SILENT: Self = Self {
+        connects: false,
+        verbose: true,
+        pedantic: true,
+        echo: true,
+        headers: false,
+        no_responders: false,
+        protocol: 0,
+    };
+}
+
+/// One operation of a client.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Connect,
+    Subscribe {
+        filter: Vec<u8>,
+        queue: Option<Vec<u8>>,
+        sid: Vec<u8>,
+    },
+    /// A SUB whose sid is in use: it changes nothing.
+    SubscribeAgain {
+        sid: Vec<u8>,
+    },
+    Unsubscribe {
+        sid: Vec<u8>,
+        max: Option<u64>,
+    },
+    Publish {
+        subject: Vec<u8>,
+        asks: bool,
+        headers: Option<Vec<u8>>,
+        size: usize,
+    },
+    /// Answers a request.
+    Respond {
+        to: Vec<u8>,
+        size: usize,
+    },
+    Ping,
+    /// Something that the broker answers with this error.
+    Refused {
+        bytes: Vec<u8>,
+        error: String,
+        closes: bool,
+    },
+}
+
+/// The next answers that a client awaits, in order.
+#[derive(Debug, Clone)]
+enum Expected {
+    Ok(Mark),
+    Pong(Mark),
+    /// The answer to a SUB that may be refused for want of room.
+    Room(Mark),
+    Error {
+        text: String,
+        closes: Option<Mark>,
+    },
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) shard: usize,
+    pub(crate) id: Option<ConnId>,
+    pub(crate) socket: Socket,
+    pub(crate) choices: Choices,
+    /// Reads nothing before this step.
+    pub(crate) stalled_until: u64,
+    /// Was ever stalled.
+    pub(crate) was_stalled: bool,
+    /// Has sent what the broker answers by closing.
+    pub(crate) provokes: Option<CloseReason>,
+    /// When the broker last wrote to it and what it wrote was taken.
+    pub(crate) last_taken: Instant,
+    pub(crate) heard_end: bool,
+    /// Has said CONNECT.
+    pub(crate) introduced: bool,
+    pub(crate) closed: bool,
+    next_op: u32,
+    next_sid: u32,
+    expected: VecDeque<Expected>,
+    input: Vec<u8>,
+    infos: u32,
+    pongs: u32,
+    awaits_info: bool,
+    /// Reply subjects of requests that it may answer.
+    pub(crate) requests: Vec<Vec<u8>>,
+}
+
+impl Client {
+    pub(crate) fn new(shard: usize, room: usize, choices: Choices, now: Instant) -> Self {
+        Self {
+            shard,
+            id: None,
+            socket: Socket::new(room),
+            choices,
+            stalled_until: 0,
+            was_stalled: false,
+            provokes: None,
+            last_taken: now,
+            heard_end: false,
+            introduced: false,
+            closed: false,
+            next_op: 1,
+            next_sid: 1,
+            expected: VecDeque::new(),
+            input: Vec::new(),
+            infos: 0,
+            pongs: 0,
+            awaits_info: false,
+            requests: Vec::new(),
+        }
+    }
+
+    /// Whether it may say something.
+    pub(crate) fn can_speak(&self) -> bool {
+        self.socket.ending == Ending::Open && !self.closed && self.provokes.is_none()
+    }
+
+    /// Whether it has said CONNECT, may say more, and its words are not all still under way.
+    pub(crate) fn is_ready(&self) -> bool {
+        let is_known = self.id.is_some() && (self.introduced || !self.choices.connects);
+        is_known && self.can_speak() && self.socket.unsent() <= UNSENT_MAX
+    }
+
+    /// A sid that it has not used; some clients use texts.
+    pub(crate) fn new_sid(&mut self, as_text: bool) -> Vec<u8> {
+        self.next_sid += 1;
+        let prefix = if as_text { "sid-é" } else { "" };
+        format!("{prefix}{}", self.next_sid).into_bytes()
+    }
+
+    fn mark(&mut self, step: u64) -> Mark {
+        self.next_op += 1;
+        Mark { step, op: self.next_op }
+    }
+
+    fn expect_ok(&mut self, mark: Mark) {
+        if self.choices.verbose {
+            self.expected.push_back(Expected::Ok(mark));
+        }
+    }
+}
+
+impl World {
+    /// A client sends one operation; the oracle learns of it, and of the answers that are due.
+    pub(crate) fn say(&mut self, client: usize, op: Op) {
+        self.journal.step += 1;
+        let mark = self.clients[client].mark(self.journal.step);
+        let mut bytes = Vec::new();
+        match op {
+            Op::Connect => self.say_connect(client, mark, &mut bytes),
+            Op::Subscribe { filter, queue, sid } => {
+                let as_sent = self.mutation.queue_name(queue.as_deref(), mark.op);
+                client_encode::subscribe(&mut bytes, &filter, as_sent.as_deref(), &sid);
+                self.oracle.subscribed(client, mark, (&filter, queue.as_deref(), &sid));
+                let may_refuse = self.swarm.refuses_subscriptions();
+                let subscriber = &mut self.clients[client];
+                if may_refuse {
+                    subscriber.expected.push_back(Expected::Room(mark));
+                } else {
+                    subscriber.expect_ok(mark);
+                }
+            }
+            Op::SubscribeAgain { sid } => {
+                client_encode::subscribe(&mut bytes, b"other.than.before", None, &sid);
+                self.clients[client].expect_ok(mark);
+            }
+            Op::Unsubscribe { sid, max } => {
+                let as_sent = self.mutation.max(max);
+                client_encode::unsubscribe(&mut bytes, &sid, as_sent);
+                if max.is_none() && self.mutation == Mutation::LoseUnsubscribe {
+                    bytes.clear();
+                    client_encode::unsubscribe(&mut bytes, b"none", None);
+                }
+                self.oracle.unsubscribed(client, mark, &sid, max);
+                self.clients[client].expect_ok(mark);
+            }
+            Op::Publish { subject, asks, headers, size } => {
+                let reply = if asks { self.reply_subject(client) } else { Vec::new() };
+                self.say_publish(client, mark, (subject, reply, headers, size), &mut bytes);
+            }
+            Op::Respond { to, size } => {
+                self.say_publish(client, mark, (to, Vec::new(), None, size), &mut bytes);
+            }
+            Op::Ping => {
+                bytes.extend_from_slice(b"PING\r\n");
+                self.clients[client].expected.push_back(Expected::Pong(mark));
+            }
+            Op::Refused { bytes: refused, error, closes } => {
+                bytes = refused;
+                let closes = closes.then_some(mark);
+                self.clients[client].expected.push_back(Expected::Error { text: error, closes });
+                if closes.is_some() {
+                    self.oracle.leaves(client, mark);
+                    self.oracle.clients[client].alive = false;
+                }
+            }
+        }
+        // Its own answers, an error, and a 503 with the subject and the reply.
+        self.oracle.clients[client].possible_bytes += ANSWER_BYTES;
+        let shown = &bytes[..bytes.len().min(LINE_SHOWN)];
+        let line = String::from_utf8_lossy(shown).trim_end().replace("\r\n", " | ").into();
+        self.journal.note(Event::Says { client, line });
+        self.clients[client].socket.send(&bytes);
+    }
+
+    fn say_connect(&mut self, client: usize, mark: Mark, bytes: &mut Vec<u8>) {
+        let choices = self.clients[client].choices;
+        let options = ConnectOptions {
+            verbose: choices.verbose,
+            pedantic: choices.pedantic,
+            echo: choices.echo || self.mutation == Mutation::AlwaysEcho,
+            headers: choices.headers,
+            no_responders: choices.no_responders && self.mutation != Mutation::NeverNoResponders,
+            protocol: choices.protocol,
+            name: Some(format!("client {client}").into()),
+            ..ConnectOptions::default()
+        };
+        client_encode::connect(bytes, &options);
+        self.oracle.leaves(client, mark);
+        self.clients[client].expect_ok(mark);
+    }
+
+    fn reply_subject(&self, client: usize) -> Vec<u8> {
+        format!("inbox.{client}.{}", self.oracle.publishes.len()).into_bytes()
+    }
+
+    fn say_publish(
+        &mut self,
+        client: usize,
+        mark: Mark,
+        what: (Vec<u8>, Vec<u8>, Option<Vec<u8>>, usize),
+        bytes: &mut Vec<u8>,
+    ) {
+        let (subject, reply, headers, size) = what;
+        let number = self.oracle.publishes.len();
+        let payload = payload(number, size);
+        match &headers {
+            Some(block) => {
+                client_encode::publish_headers(bytes, &subject, &reply, block, &payload);
+            }
+            None => client_encode::publish(bytes, &subject, &reply, &payload),
+        }
+        let publisher = &mut self.clients[client];
+        if publisher.choices.pedantic && !fanfare_protocol::subject::is_literal(&subject) {
+            let text = "Invalid Publish Subject".to_owned();
+            publisher.expected.push_back(Expected::Error { text, closes: None });
+        }
+        publisher.expect_ok(mark);
+        self.oracle.published(Publish {
+            client,
+            subject,
+            reply,
+            headers,
+            payload,
+            sent: mark,
+            done: None,
+            matching: Vec::new(),
+            delivered: Vec::new(),
+            no_responders: None,
+        });
+    }
+
+    /// A client receives up to `most` bytes and reacts to whole operations.
+    pub(crate) fn receive(&mut self, client: usize, most: usize) -> Checked {
+        let mut input = std::mem::take(&mut self.clients[client].input);
+        let before = input.len();
+        let signal = self.clients[client].socket.receive(most, &mut input);
+        self.journal.fold(&input[before..]);
+        self.mutation.change_input(&mut input, before, &mut self.mutation_rng);
+        if let Some(signal) = signal {
+            self.signal(client, signal);
+        }
+        let mut used = 0;
+        while let Some(rest) = input.get(used..).filter(|rest| !rest.is_empty()) {
+            match server_op::next(rest) {
+                Ok(ServerStep::Op(op, length)) => {
+                    let times = self.mutation.times(&op, &mut self.mutation_rng);
+                    for _ in 0..times {
+                        self.hear(client, &op)?;
+                    }
+                    used += length;
+                }
+                Ok(ServerStep::Message { .. } | ServerStep::More) => break,
+                Err(_) => {
+                    let text = String::from_utf8_lossy(rest).chars().take(60).collect::<String>();
+                    return fail("wire", format!("c{client} hears what is no operation: {text:?}"));
+                }
+            }
+        }
+        input.drain(..used);
+        self.clients[client].input = input;
+        let socket = &self.clients[client].socket;
+        if socket.closed && socket.waiting() == 0 && !self.clients[client].heard_end {
+            self.clients[client].heard_end = true;
+            self.journal.note(Event::Hears { client, what: Heard::End });
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, client: usize, op: &ServerOp<'_>) -> Checked {
+        let awaited_info = std::mem::take(&mut self.clients[client].awaits_info);
+        self.journal.step += 1;
+        let now = self.journal.step;
+        let what = match op {
+            ServerOp::Message(message) => {
+                let heard = self.oracle.heard(client, message, now, self.has_repicked)?;
+                if !message.reply.is_empty() && self.clients[client].can_speak() {
+                    self.clients[client].requests.push(message.reply.to_vec());
+                }
+                heard
+            }
+            ServerOp::Ping => {
+                if self.clients[client].can_speak() {
+                    self.clients[client].socket.send(b"PONG\r\n");
+                }
+                Heard::Ping
+            }
+            ServerOp::Info(json) => self.hear_info(client, json, awaited_info)?,
+            ServerOp::Ok | ServerOp::Pong | ServerOp::Error(_) => self.hear_answer(client, op)?,
+        };
+        if awaited_info && what != Heard::Info {
+            return fail("info", format!("c{client} hears {what:?} between its PONG and INFO"));
+        }
+        self.journal.note(Event::Hears { client, what: what.clone() });
+        self.react(client, &what);
+        Ok(())
+    }
+
+    fn hear_info(&mut self, client: usize, json: &[u8], awaited: bool) -> Result<Heard, Violation> {
+        let listener = &mut self.clients[client];
+        listener.infos += 1;
+        let text = String::from_utf8_lossy(json);
+        let is_second = text.contains("\"connect_info\":true");
+        if (listener.infos == 1) == is_second || (listener.infos > 1) != awaited {
+            fail("info", format!("c{client} hears INFO number {}: {text}", listener.infos))?;
+        }
+        Ok(Heard::Info)
+    }
+
+    /// Matches an answer with what the client awaits.
+    fn hear_answer(&mut self, client: usize, op: &ServerOp<'_>) -> Result<Heard, Violation> {
+        let unexpected = |wanted: &dyn std::fmt::Debug| Violation {
+            check: "answer",
+            text: format!("c{client} hears {op:?} and awaits {wanted:?}"),
+        };
+        if let ServerOp::Error(text) = op
+            && is_unprovoked(text)
+        {
+            return Ok(Heard::Error(String::from_utf8_lossy(text).into()));
+        }
+        loop {
+            let Some(expected) = self.clients[client].expected.pop_front() else {
+                return Err(unexpected(&"nothing"));
+            };
+            match (&expected, op) {
+                (Expected::Room(mark), ServerOp::Error(b"maximum subscriptions exceeded")) => {
+                    self.oracle.refused(client, mark.op);
+                    self.prove(client, *mark);
+                    return Ok(Heard::Error("maximum subscriptions exceeded".into()));
+                }
+                (Expected::Room(_), _) if !self.clients[client].choices.verbose => {}
+                (Expected::Room(mark) | Expected::Ok(mark), ServerOp::Ok) => {
+                    self.prove(client, *mark);
+                    return Ok(Heard::Ok);
+                }
+                (Expected::Pong(mark), ServerOp::Pong) => {
+                    self.hear_pong(client, *mark)?;
+                    return Ok(Heard::Pong);
+                }
+                (Expected::Error { text, closes }, ServerOp::Error(heard))
+                    if *heard == text.as_bytes() =>
+                {
+                    if let Some(mark) = closes {
+                        self.prove(client, *mark);
+                    }
+                    return Ok(Heard::Error(text.as_str().into()));
+                }
+                (other, _) => return Err(unexpected(other)),
+            }
+        }
+    }
+
+    fn hear_pong(&mut self, client: usize, ping: Mark) -> Checked {
+        let listener = &mut self.clients[client];
+        listener.pongs += 1;
+        listener.awaits_info = listener.pongs == 1 && listener.choices.protocol >= 1;
+        self.prove(client, ping);
+        self.oracle.check_fence(client, ping)
+    }
+
+    fn prove(&mut self, client: usize, mark: Mark) {
+        let settled = self.hosts[self.clients[client].shard].settled;
+        self.oracle.proven(client, mark.op, self.journal.step, settled);
+    }
+
+    /// Whether a client that is well has had all its answers.
+    pub(crate) fn check_answered(&self) -> Checked {
+        for (number, client) in self.clients.iter().enumerate() {
+            let is_well = client.can_speak() && self.oracle.clients[number].alive;
+            let rest = client
+                .expected
+                .iter()
+                .find(|expected| !matches!(expected, Expected::Room(_)) || client.choices.verbose);
+            if is_well && let Some(rest) = rest {
+                return fail("answer", format!("c{number} never hears {rest:?}"));
+            }
+            if is_well && (client.infos == 0 || client.awaits_info || !client.input.is_empty()) {
+                return fail("info", format!("c{number} hears only a part"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Errors that a client meets without having done anything wrong at that place of its stream.
+fn is_unprovoked(text: &[u8]) -> bool {
+    matches!(
+        text,
+        b"Stale Connection" | b"Authentication Timeout" | b"maximum connections exceeded"
+    )
+}
+
+/// A payload that says which publish it belongs to, when it is long enough to.
+fn payload(number: usize, size: usize) -> Vec<u8> {
+    let mut payload = format!("{number:0NUMBER_DIGITS$}").into_bytes();
+    let letter = b'a' + u8::try_from(number % 26).unwrap_or(0);
+    payload.resize(size.max(NUMBER_DIGITS), letter);
+    if size < NUMBER_DIGITS {
+        payload.clear();
+    }
+    payload
+}
+
+/// Bytes under way after which a client waits.
+const UNSENT_MAX: usize = 200_000;
+/// Most bytes of all answers to one operation.
+const ANSWER_BYTES: u64 = 256;
+/// Bytes of an operation that the journal shows.
+const LINE_SHOWN: usize = 120;

@@ -1,0 +1,421 @@
+//! Real shards in the middle of their turns: every turn is cut into micro-steps, between which all
+//! other shards, clients and the network may do theirs.
+//!
+//! Absent: the choice of who steps next (`world`). The rings have the real bounds; a turn goes
+//! through the real `Turn`, so that only what happens between its calls is the simulator's.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use fanfare::core::batch::Batch;
+use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
+use fanfare::core::shard::{Admission, Closed, Shard};
+use fanfare::core::time::Instant;
+use fanfare::core::turn::{
+    Draining, HandingOffData, HandingOffInterest, Polled, Reading, Ticking, Turn, WriteOutcome,
+    Writing,
+};
+
+use super::journal::{Checked, Event, fail};
+use super::mutations::Mutation;
+use super::network::Signal;
+use super::world::World;
+
+/// A shard between two micro-steps.
+pub(crate) enum Stage {
+    Asleep(Box<Shard>),
+    Polled(Turn<Polled>),
+    Reading(Turn<Reading>),
+    Draining(Turn<Draining>, VecDeque<Ring>),
+    HandingOffInterest(Turn<HandingOffInterest>, Vec<ShardId>),
+    HandingOffData(Turn<HandingOffData>, Vec<ShardId>),
+    Writing(Turn<Writing>),
+    Ticking(Turn<Ticking>),
+}
+
+/// One ring that a drain still has to empty.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ring {
+    peer: ShardId,
+    brings_back: bool,
+    /// How much was in it when the drain came to it.
+    left: Option<usize>,
+}
+
+/// A shard and what surrounds it.
+pub(crate) struct Host {
+    pub(crate) stage: Option<Stage>,
+    pub(crate) signals: VecDeque<(ConnId, Signal)>,
+    /// Clients that wait to be accepted.
+    pub(crate) arrivals: VecDeque<(usize, Admission)>,
+    pub(crate) clients: BTreeMap<u64, usize>,
+    /// Not scheduled before this step.
+    pub(crate) asleep_until: u64,
+    pub(crate) weight: u32,
+    /// Is to close all its clients in its next turn.
+    pub(crate) stops: bool,
+    /// The last hand-off left no peer untold.
+    pub(crate) settled: bool,
+    pub(crate) turns: u64,
+    /// The time that the present turn was told.
+    pub(crate) turn_time: Instant,
+    /// Batches from peers, oldest first.
+    pub(crate) inbound: Vec<VecDeque<Box<Batch>>>,
+    /// Emptied batches on their way home.
+    pub(crate) returned: Vec<VecDeque<Box<Batch>>>,
+    /// Batches that a mutation keeps from being pushed in time.
+    pub(crate) withheld: Vec<(ShardId, Box<Batch>)>,
+    /// How many batches a drain may take from each peer, where a mutation looks too early.
+    pub(crate) seen_early: Vec<usize>,
+}
+
+impl Host {
+    pub(crate) fn new(shard: Box<Shard>, shards: usize, weight: u32) -> Self {
+        Self {
+            stage: Some(Stage::Asleep(shard)),
+            signals: VecDeque::new(),
+            arrivals: VecDeque::new(),
+            clients: BTreeMap::new(),
+            asleep_until: 0,
+            weight,
+            stops: false,
+            settled: true,
+            turns: 0,
+            turn_time: Instant::default(),
+            inbound: (0..shards).map(|_| VecDeque::new()).collect(),
+            returned: (0..shards).map(|_| VecDeque::new()).collect(),
+            withheld: Vec::new(),
+            seen_early: vec![0; shards],
+        }
+    }
+
+    /// The shard, to look at.
+    pub(crate) fn shard(&self) -> Option<&Shard> {
+        Some(match self.stage.as_ref()? {
+            Stage::Asleep(shard) => shard,
+            Stage::Polled(turn) => turn.shard(),
+            Stage::Reading(turn) => turn.shard(),
+            Stage::Draining(turn, _) => turn.shard(),
+            Stage::HandingOffInterest(turn, _) => turn.shard(),
+            Stage::HandingOffData(turn, _) => turn.shard(),
+            Stage::Writing(turn) => turn.shard(),
+            Stage::Ticking(turn) => turn.shard(),
+        })
+    }
+
+    fn has_mail(&self) -> bool {
+        self.inbound.iter().any(|ring| !ring.is_empty())
+    }
+
+    fn has_returns(&self) -> bool {
+        self.returned.iter().any(|ring| !ring.is_empty())
+    }
+}
+
+impl World {
+    /// Whether a shard is in a turn or has a cause to begin one.
+    pub(crate) fn is_awake(&self, host: usize) -> bool {
+        let host = &self.hosts[host];
+        let Some(Stage::Asleep(shard)) = &host.stage else { return true };
+        !host.signals.is_empty()
+            || !host.arrivals.is_empty()
+            || host.has_mail()
+            || shard.has_work()
+            || (host.has_returns() && shard.wants_batches())
+            || shard.poll_timeout().is_some_and(|at| at <= self.now)
+    }
+
+    /// Does one micro-step of a shard.
+    pub(crate) fn step_shard(&mut self, me: usize) -> Checked {
+        let Some(stage) = self.hosts[me].stage.take() else { return Ok(()) };
+        let next = match stage {
+            Stage::Asleep(shard) => self.begin_turn(me, shard),
+            Stage::Polled(turn) => self.poll(me, turn),
+            Stage::Reading(turn) => self.read_one(me, turn),
+            Stage::Draining(turn, rings) => self.drain_one(me, turn, rings),
+            Stage::HandingOffInterest(turn, peers) => self.push_interest(me, turn, peers)?,
+            Stage::HandingOffData(turn, peers) => self.push_data(me, turn, peers)?,
+            Stage::Writing(turn) => self.write_one(me, turn)?,
+            Stage::Ticking(turn) => self.finish_turn(me, turn)?,
+        };
+        let about = match next {
+            Stage::HandingOffInterest(..) | Stage::HandingOffData(..) => 4,
+            _ => 1,
+        };
+        if !self.is_calm && self.rng.below(1_000) < about * self.swarm.hesitations {
+            let most = *self.rng.pick(&[10, 60, 300]);
+            let pause = self.rng.between(1, most);
+            self.hosts[me].asleep_until = self.journal.step + u64::from(pause);
+        }
+        let is_writing = matches!(next, Stage::Writing(_));
+        self.hosts[me].stage = Some(next);
+        self.has_repicked |= self.hosts[me].shard().is_some_and(|shard| shard.stats().repicked > 0);
+        self.checks_due = self.checks_due.wrapping_sub(1);
+        // A failed write leaves its client marked until the tick, which `check` does not expect.
+        if self.checks_due == 0 && !is_writing {
+            self.checks_due = self.swarm.check_every;
+            self.hosts[me].shard().inspect(|shard| shard.check());
+        }
+        self.checks_due = self.checks_due.max(1);
+        Ok(())
+    }
+
+    fn note_shard(&mut self, shard: usize, phase: &'static str, about: usize) {
+        self.journal.note(Event::Shard { shard, phase, about });
+    }
+
+    fn begin_turn(&mut self, me: usize, mut shard: Box<Shard>) -> Stage {
+        self.hosts[me].turns += 1;
+        self.hosts[me].turn_time = self.now;
+        while shard.poll_trace().is_some() {}
+        if self.swarm.tells_total_spool {
+            let others = self.hosts.iter().filter_map(Host::shard);
+            let total: u64 = others.map(|shard| shard.stats().spool_bytes).sum();
+            shard.handle_total_spool(total + shard.stats().spool_bytes);
+        }
+        self.note_shard(me, "begins", 0);
+        Stage::Polled(Turn::begin(shard, self.now))
+    }
+
+    fn poll(&mut self, me: usize, mut turn: Turn<Polled>) -> Stage {
+        while let Some((client, admission)) = self.hosts[me].arrivals.pop_front() {
+            let number = ClientNumber(client as u64 + 1);
+            let peer = format!("10.0.0.{client}:4000").into_boxed_str();
+            let id = turn.handle_accept(number, peer, admission);
+            self.clients[client].id = Some(id);
+            self.hosts[me].clients.insert(id.token(), client);
+            self.hosts[me].signals.push_back((id, Signal::Readable));
+        }
+        while let Some((id, signal)) = self.hosts[me].signals.pop_front() {
+            match signal {
+                Signal::Readable => turn.handle_readable(id),
+                Signal::Writable => turn.handle_writable(id),
+                Signal::Hangup => turn.handle_hangup(id),
+            }
+        }
+        if std::mem::take(&mut self.hosts[me].stops) {
+            turn.handle_shutdown();
+        }
+        let host = &mut self.hosts[me];
+        host.seen_early = host.inbound.iter().map(VecDeque::len).collect();
+        self.note_shard(me, "polled", 0);
+        Stage::Reading(turn.read())
+    }
+
+    fn read_one(&mut self, me: usize, mut turn: Turn<Reading>) -> Stage {
+        let Some(id) = turn.poll_read() else {
+            let mut rings: Vec<Ring> = Vec::new();
+            for peer in turn.shard().peers() {
+                rings.push(Ring { peer, brings_back: false, left: None });
+                rings.push(Ring { peer, brings_back: true, left: None });
+            }
+            self.rng.shuffle(&mut rings);
+            return Stage::Draining(turn.drain(), rings.into());
+        };
+        let client = self.hosts[me].clients[&id.token()];
+        let outcome = self.clients[client].socket.read(turn.room());
+        turn.handle_read(outcome);
+        self.note_shard(me, "reads client", client);
+        Stage::Reading(turn)
+    }
+
+    fn drain_one(
+        &mut self,
+        me: usize,
+        mut turn: Turn<Draining>,
+        mut rings: VecDeque<Ring>,
+    ) -> Stage {
+        let Some(ring) = rings.front_mut() else {
+            self.note_shard(me, "routes", 0);
+            let turn = turn.route();
+            let peers = self.peers_of(turn.shard());
+            return Stage::HandingOffInterest(turn, peers);
+        };
+        let peer = ring.peer;
+        let host = &mut self.hosts[me];
+        let available = if ring.brings_back {
+            host.returned[peer.index()].len()
+        } else if self.mutation == Mutation::DrainBeforeRead {
+            host.seen_early[peer.index()]
+        } else {
+            host.inbound[peer.index()].len()
+        };
+        let left = ring.left.get_or_insert(available);
+        if *left == 0 {
+            rings.pop_front();
+            return Stage::Draining(turn, rings);
+        }
+        *left -= 1;
+        if ring.brings_back {
+            if let Some(batch) = host.returned[peer.index()].pop_front() {
+                turn.handle_returned(peer, batch);
+            }
+            self.note_shard(me, "takes a batch back from", peer.index());
+        } else if let Some(batch) = host.inbound[peer.index()].pop_front() {
+            let times = self.mutation.drains(&batch, &mut self.mutation_rng);
+            for _ in 0..times {
+                turn.handle_batch(peer, &batch);
+            }
+            if self.mutation != Mutation::KeepBatch || self.mutation_rng.below(8) > 0 {
+                self.hosts[peer.index()].returned[me].push_back(batch);
+            }
+            self.note_shard(me, "drains a batch of", peer.index());
+        }
+        Stage::Draining(turn, rings)
+    }
+
+    fn peers_of(&mut self, shard: &Shard) -> Vec<ShardId> {
+        let mut peers: Vec<ShardId> = shard.peers().collect();
+        self.rng.shuffle(&mut peers);
+        peers
+    }
+
+    fn push_interest(
+        &mut self,
+        me: usize,
+        mut turn: Turn<HandingOffInterest>,
+        mut peers: Vec<ShardId>,
+    ) -> Result<Stage, super::journal::Violation> {
+        let Some(peer) = peers.last().copied() else {
+            let turn = turn.data();
+            let peers = self.peers_of(turn.shard());
+            return Ok(Stage::HandingOffData(turn, peers));
+        };
+        match turn.poll_batch(peer) {
+            None => {
+                peers.pop();
+            }
+            Some(batch) if self.mutation.withholds_interest() => {
+                self.hosts[me].withheld.push((peer, batch));
+            }
+            Some(batch) => self.push(me, peer, batch)?,
+        }
+        Ok(Stage::HandingOffInterest(turn, peers))
+    }
+
+    fn push_data(
+        &mut self,
+        me: usize,
+        mut turn: Turn<HandingOffData>,
+        mut peers: Vec<ShardId>,
+    ) -> Result<Stage, super::journal::Violation> {
+        if let Some(peer) = peers.last().copied() {
+            match turn.poll_batch(peer) {
+                None => {
+                    peers.pop();
+                }
+                Some(batch) if self.mutation == Mutation::WriteBeforeHandOff => {
+                    self.hosts[me].withheld.push((peer, batch));
+                }
+                Some(batch) => self.push(me, peer, batch)?,
+            }
+            return Ok(Stage::HandingOffData(turn, peers));
+        }
+        if self.mutation != Mutation::WriteBeforeHandOff && self.release_one(me)? {
+            return Ok(Stage::HandingOffData(turn, peers));
+        }
+        self.hosts[me].settled = !turn.shard().wants_batches();
+        if self.hosts[me].settled {
+            self.oracle.settled(me, self.journal.step);
+        }
+        Ok(Stage::Writing(turn.write()))
+    }
+
+    /// Pushes one batch that a mutation held back.
+    fn release_one(&mut self, me: usize) -> Result<bool, super::journal::Violation> {
+        if self.hosts[me].withheld.is_empty() {
+            return Ok(false);
+        }
+        let (peer, batch) = self.hosts[me].withheld.remove(0);
+        self.push(me, peer, batch)?;
+        Ok(true)
+    }
+
+    fn push(&mut self, me: usize, peer: ShardId, batch: Box<Batch>) -> Checked {
+        self.note_shard(me, "pushes a batch to", peer.index());
+        let swaps = self.mutation == Mutation::SwapBatches;
+        let ring = &mut self.hosts[peer.index()].inbound[me];
+        ring.push_back(batch);
+        let length = ring.len();
+        if swaps && length > 1 {
+            ring.swap(length - 1, length - 2);
+        }
+        if length > self.swarm.batches_per_peer.max(2) {
+            return fail("bounds", format!("{length} batches from shard {me} to {}", peer.index()));
+        }
+        Ok(())
+    }
+
+    fn write_one(
+        &mut self,
+        me: usize,
+        mut turn: Turn<Writing>,
+    ) -> Result<Stage, super::journal::Violation> {
+        let Some(id) = turn.poll_write() else {
+            if self.mutation == Mutation::WriteBeforeHandOff && self.release_one(me)? {
+                return Ok(Stage::Writing(turn));
+            }
+            return Ok(Stage::Ticking(turn.tick()));
+        };
+        let client = self.hosts[me].clients[&id.token()];
+        let pieces = turn.slices().count();
+        if pieces > Turn::<Writing>::SLICES_MAX {
+            fail("bounds", format!("{pieces} pieces in one write"))?;
+        }
+        let outcome = self.clients[client].socket.write(turn.slices());
+        if matches!(outcome, WriteOutcome::Bytes(bytes) if bytes > 0) {
+            self.clients[client].last_taken = self.hosts[me].turn_time;
+        }
+        turn.handle_written(outcome);
+        self.note_shard(me, "writes client", client);
+        let is_stalled = self.clients[client].stalled_until > self.journal.step;
+        if !self.is_calm && !is_stalled && self.rng.percent(self.swarm.eager_share) {
+            self.receive(client, usize::MAX)?;
+        }
+        Ok(Stage::Writing(turn))
+    }
+
+    fn finish_turn(
+        &mut self,
+        me: usize,
+        mut turn: Turn<Ticking>,
+    ) -> Result<Stage, super::journal::Violation> {
+        while let Some(closed) = turn.poll_closed() {
+            self.shard_closed(me, &closed)?;
+        }
+        self.note_shard(me, "ends", 0);
+        let shard = turn.finish();
+        self.check_sleep(me, &shard)?;
+        Ok(Stage::Asleep(shard))
+    }
+
+    /// A shard that says it has nothing to do although something waits for a batch must have lent
+    /// its batches: nothing else will wake it.
+    fn check_sleep(&self, me: usize, shard: &Shard) -> Checked {
+        let lent = shard.peers().any(|peer| {
+            let at_peer = !self.hosts[peer.index()].inbound[me].is_empty();
+            at_peer || !self.hosts[me].returned[peer.index()].is_empty()
+        });
+        if shard.wants_batches() && !shard.has_work() && !lent {
+            return fail("liveness", format!("shard {me} sleeps with all its batches at home"));
+        }
+        Ok(())
+    }
+
+    fn shard_closed(&mut self, me: usize, closed: &Closed) -> Checked {
+        let token = closed.client.token();
+        let Some(client) = self.hosts[me].clients.remove(&token) else {
+            return fail("close", format!("shard {me} closes {closed:?}, which is not its client"));
+        };
+        if closed.number != ClientNumber(client as u64 + 1) {
+            return fail("close", format!("c{client} is closed under another number"));
+        }
+        let reason = closed.reason;
+        self.journal.note(Event::Closes { client, reason: reason.to_string() });
+        self.clients[client].socket.closed = true;
+        self.clients[client].closed = true;
+        self.check_reason(client, reason)?;
+        let graceful = reason == fanfare::core::close::CloseReason::ClientClosed;
+        self.oracle.closed(client, self.journal.step, graceful);
+        Ok(())
+    }
+}
