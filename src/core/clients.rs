@@ -82,6 +82,8 @@ pub(crate) struct Client {
     pub(crate) operated: bool,
     pub(crate) greeted: bool,
     pub(crate) pings_out: u8,
+    /// Bytes of the last message it published.
+    pub(crate) last_len: u32,
     pub(crate) rtt_known: bool,
     pub(crate) messages_out: u64,
     pub(crate) bytes_out: u64,
@@ -189,6 +191,7 @@ impl Clients {
             operated: false,
             greeted: false,
             pings_out: 0,
+            last_len: 0,
             rtt_known: false,
             messages_out: 0,
             bytes_out: 0,

@@ -99,7 +99,9 @@ impl Gather {
 
     #[inline]
     fn is_full(&self) -> bool {
-        self.total >= GATHER_BYTES || self.parts.len() + 3 > PARTS_MAX
+        self.staged.len() >= STAGED_BYTES
+            || self.total >= GATHER_BYTES
+            || self.parts.len() + 3 > PARTS_MAX
     }
 
     /// Turns what was staged since the last part into one.
@@ -297,7 +299,9 @@ impl Outbox {
 /// Most slices of one write; systems refuse more than 1 024, and a few large ones are enough.
 pub(crate) const PARTS_MAX: usize = 64;
 /// Bytes after which a gathering is large enough for one system call.
-const GATHER_BYTES: usize = 128 * 1024;
+const GATHER_BYTES: usize = 256 * 1024;
+/// Staged bytes after which it is: those are copied once more and should stay in a core's cache.
+const STAGED_BYTES: usize = 64 * 1024;
 /// A body from this length on is written from where it stands instead of staged.
 const STAGED_BODY_MAX: usize = 4096;
 

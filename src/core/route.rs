@@ -221,6 +221,7 @@ impl Shard {
         let client = self.clients.get_mut(slot);
         client.messages_in += 1;
         client.bytes_in += bytes;
+        client.last_len = line.total_len;
         self.clients.stats.messages_in += 1;
         self.clients.stats.bytes_in += bytes;
         if choices.pedantic && !subject::is_literal(line.subject) {

@@ -162,12 +162,15 @@ impl Turn<Reading> {
     /// Room for the bytes of the client that [`Turn::poll_read`] named.
     pub fn room(&mut self) -> &mut [u8] {
         let slot = self.phase.client.and_then(|client| self.shard.clients.resolve(client));
-        let rest = match slot {
-            Some(slot) => std::mem::take(&mut self.shard.clients.get_mut(slot).inbox.rest),
-            None => Box::default(),
+        let (rest, last_len) = match slot {
+            Some(slot) => {
+                let client = self.shard.clients.get_mut(slot);
+                (std::mem::take(&mut client.inbox.rest), client.last_len)
+            }
+            None => (Box::default(), 0),
         };
         self.phase.rest = rest.len();
-        let room = self.shard.arena.room(&rest);
+        let room = self.shard.arena.room(&rest, last_len);
         self.phase.room = room.len();
         room
     }
