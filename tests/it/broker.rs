@@ -159,32 +159,69 @@ impl Settings {
         command
     }
 
+    /// Starts the process and waits for nothing.
+    pub(crate) fn spawn(&self) -> Process {
+        Process(self.command().spawn().expect("the binary starts"))
+    }
+
     /// Starts a broker and waits until it says that it is ready.
     pub(crate) fn start(&self) -> Broker {
-        let mut child = self.command().spawn().expect("the binary starts");
-        let log = Log::follow(child.stderr.take().expect("a pipe"));
+        let mut process = self.spawn();
+        let log = process.log();
         let listening = log
             .find("Listening for client connections on ")
             .unwrap_or_else(|| panic!("the broker ended at its start:\n{}", log.so_far()));
         let address = listening.rsplit(' ').next().and_then(|text| text.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {listening:?}"));
         log.find("Server is ready").expect("the broker gets ready");
-        Broker { child, log, address }
+        Broker { process, log, address }
     }
 
     /// Starts a broker that must refuse to run; returns its status and what it wrote.
     pub(crate) fn refused(&self) -> (ExitStatus, String) {
-        let mut child = self.command().spawn().expect("the binary starts");
-        let log = Log::follow(child.stderr.take().expect("a pipe"));
-        let status = wait(&mut child);
-        (status, log.all().join("\n"))
+        let mut process = self.spawn();
+        let log = process.log();
+        (process.ended(), log.all().join("\n"))
     }
 }
 
-/// A running broker; dropping it kills it.
+/// A process of the binary under test; dropping it kills it, also when the test has failed.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// What it writes to standard error; can be asked for once.
+    pub(crate) fn log(&mut self) -> Log {
+        Log::follow(self.0.stderr.take().expect("a pipe"))
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("the process lives");
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        wait(&mut self.0)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running broker.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    child: Child,
+    process: Process,
     log: Log,
     address: SocketAddr,
 }
@@ -210,9 +247,9 @@ impl Broker {
         &self.log
     }
 
-    /// The process.
+    /// The process's number.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// A raw connection that has read its greeting.
@@ -248,26 +285,17 @@ impl Broker {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let raw = i32::try_from(self.child.id()).expect("a process id");
-        kill_process(Pid::from_raw(raw).expect("not zero"), signal).expect("the process lives");
+        self.process.signal(signal);
     }
 
     /// Waits for the process to end by itself.
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        wait(&mut self.child)
+        self.process.ended()
     }
 
     /// Kills it as `kill -9` does.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("the process lives");
-        self.child.wait().expect("the process ends");
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 }
 

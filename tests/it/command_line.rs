@@ -68,17 +68,17 @@ fn a_log_file_gets_the_lines_instead_of_standard_error() {
             "-P",
             pid_path.to_str().unwrap(),
         ]);
-        let mut child = settings.command().spawn().unwrap();
+        let mut process = settings.spawn();
         let line = tail(&path, "Listening for client connections on ");
         tail(&path, "Server is ready");
         let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
         let mut client = Connection::open(address);
         assert!(client.line().starts_with("INFO {"));
         // Digits, and nothing else: harnesses parse the whole file as a number.
-        assert_eq!(fs::read_to_string(&pid_path).unwrap(), child.id().to_string());
-        child.kill().unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(fs::read_to_string(&pid_path).unwrap(), process.pid().to_string());
+        let log = process.log();
+        drop(process);
+        assert_eq!(log.all(), Vec::<String>::new());
     }
 }
 
@@ -87,10 +87,9 @@ fn a_log_file_is_continued_and_not_cut() {
     let path = scratch("broker.log");
     fs::write(&path, "an earlier line\n").unwrap();
     let settings = Settings::default().arguments(&["--log", path.to_str().unwrap()]);
-    let mut child = settings.command().spawn().unwrap();
+    let process = settings.spawn();
     tail(&path, "Server is ready");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(process);
     assert!(fs::read_to_string(&path).unwrap().starts_with("an earlier line\n"));
 }
 
@@ -244,15 +243,14 @@ fn a_signal_reopens_the_log_file() {
         "--pid",
         pid_path.to_str().unwrap(),
     ]);
-    let mut child = settings.command().spawn().unwrap();
+    let mut process = settings.spawn();
     tail(&path, "Server is ready");
     let moved = scratch("moved.log");
     fs::rename(&path, &moved).unwrap();
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, Signal::USR1).unwrap();
+    process.signal(Signal::USR1);
     tail(&path, "opened");
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
     let mut old = File::open(&moved).unwrap();
     old.seek(SeekFrom::Start(0)).unwrap();
     let mut text = String::new();

@@ -132,10 +132,7 @@ fn a_broker_that_cannot_listen_says_why() {
 #[test]
 fn a_pid_file_that_cannot_be_written_is_reported() {
     let settings = Settings::default().arguments(&["-P", "/nonexistent/broker.pid"]);
-    let mut child = settings.command().spawn().unwrap();
-    let log = crate::log::Log::follow(child.stderr.take().unwrap());
-    let found = log.find("/nonexistent/broker.pid");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(found.is_some(), "{}", log.so_far());
+    let mut process = settings.spawn();
+    let log = process.log();
+    assert!(log.find("/nonexistent/broker.pid").is_some(), "{}", log.so_far());
 }

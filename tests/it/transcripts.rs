@@ -34,8 +34,8 @@ transcripts! {
     control_line_limit_lower echo framing_before_the_operation
     framing_blanks framing_case framing_line_ends framing_missing_blank
     framing_rest_of_line greeting greeting_max_payload half_close
-    ignored_line_limit no_responders no_responders_receiver
-    no_responders_verbose order pedantic ping publish_headers
+    ignored_line_limit line_feed_before_arguments no_responders no_responders_receiver
+    no_responders_verbose order pedantic pedantic_and_more ping publish_headers
     publish_limit publish_limit_default publish_replies publish_reserved
     publish_subjects queue_groups queue_groups_echo queue_groups_filters
     queue_groups_names queue_groups_reserved server_only_operations
