@@ -136,7 +136,7 @@ fn a_repeated_batch_is_caught() {
 
 #[test]
 fn swapped_batches_are_caught() {
-    is_caught(Mutation::SwapBatches, &["order", "lost", "group", "503", "early"]);
+    is_caught(Mutation::SwapBatches, &["order", "lost", "group", "503", "early", "idle"]);
 }
 
 #[test]
