@@ -128,15 +128,19 @@ fn many_filters(rounds: u64, subjects: usize) -> u64 {
         world.send(0, &[(subscriber, line.as_bytes())]);
     }
     let publisher = world.connect(0);
-    for round in 0..rounds {
-        let mut input = Vec::new();
-        for n in 0..500 {
-            let n = (round as usize * 500 + n) * 7919 % subjects;
-            input.extend(format!("PUB a.{}.b.{n} 2\r\nhi\r\n", n % 100).into_bytes());
-        }
-        world.send(0, &[(publisher, &input)]);
+    let inputs: Vec<Vec<u8>> = (0..subjects.div_ceil(500)).map(|i| batch_of(i, subjects)).collect();
+    for round in 0..rounds as usize {
+        world.send(0, &[(publisher, &inputs[round * 7 % inputs.len()])]);
     }
     rounds * 500
+}
+
+fn batch_of(index: usize, subjects: usize) -> Vec<u8> {
+    let line = |n: usize| {
+        let n = (index * 500 + n) * 7919 % subjects;
+        format!("PUB a.{}.b.{n} 2\r\nhi\r\n", n % 100).into_bytes()
+    };
+    (0..500).flat_map(line).collect()
 }
 
 fn across(rounds: u64, size: usize) -> u64 {

@@ -15,6 +15,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use super::ids::{Generation, Handle, ShardId, Slot};
+use super::short_text::ShortText;
 use super::sids::Sid;
 use super::small_list::SmallList;
 use super::subs::List;
@@ -50,7 +51,7 @@ pub(crate) struct RemoteQueue {
 /// One filter that somebody in the broker subscribes to.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    text: Box<[u8]>,
+    text: ShortText,
     generation: Generation,
     pub(crate) members: SmallList<Member>,
     pub(crate) queues: SmallList<Slot>,

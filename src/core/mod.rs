@@ -19,7 +19,7 @@
 //! * I14 push is enough: nothing in the data path waits for an acknowledgement.
 //!
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
-//! `texts`, `sids`, `small_list`, `trace`), a client's ends (`inbox`, `spool`, `outbox`, `subs`,
+//! `texts`, `sids`, `short_text`, `small_list`, `trace`), a client's ends (`inbox`, `spool`, `outbox`, `subs`,
 //! `clients`), who wants what (`trie`, `interest`, `groups`, `plan`), between shards (`message`,
 //! `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `farewell`), and
 //! the whole (`shard`, `turn`).
@@ -43,6 +43,7 @@ pub mod rng;
 mod route;
 mod session;
 pub mod shard;
+mod short_text;
 mod sids;
 mod slow;
 mod small_list;

@@ -11,6 +11,7 @@ use slab::Slab;
 use std::hash::{BuildHasher, Hasher};
 
 use super::ids::Slot;
+use super::short_text::ShortText;
 
 /// Index of a node, `NONE` for no node.
 type NodeKey = u32;
@@ -22,7 +23,7 @@ const ROOT: NodeKey = 0;
 struct Node {
     parent: NodeKey,
     /// The token on the edge from the parent; `*` for the wildcard child.
-    token: Box<[u8]>,
+    token: ShortText,
     /// The child behind `*`.
     star: NodeKey,
     /// Children behind literal tokens.
