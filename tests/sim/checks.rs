@@ -4,7 +4,9 @@
 //! subscription was certain before the publish was sent and its end was not asked for before the
 //! publish was proven; it is excused only by a client's own end.
 
-use super::journal::{Checked, fail};
+use fanfare::core::stats::Stats;
+
+use super::journal::{Checked, Violation, fail};
 use super::oracle::{Mark, Oracle, Publish, Sub};
 
 impl Oracle {
@@ -37,6 +39,31 @@ impl Oracle {
             return fail("group", format!("groups lost {lost} messages and admit {dropped}"));
         }
         Ok(())
+    }
+
+    /// Where no client came to harm, the shards have counted exactly what happened.
+    pub(crate) fn check_counters(&self, stats: &Stats) -> Checked {
+        let count = |of: &dyn Fn(&Publish) -> usize| -> u64 {
+            self.publishes.iter().map(|publish| of(publish) as u64).sum()
+        };
+        let bytes = |publish: &Publish| {
+            publish.payload.len() + publish.headers.as_ref().map_or(0, Vec::len)
+        };
+        let open: usize = (0..self.clients.len()).map(|client| self.open(client).count()).sum();
+        let expected = Stats {
+            clients: self.clients.len() as u64,
+            clients_total: self.clients.len() as u64,
+            subscriptions: open as u64,
+            messages_in: count(&|_| 1),
+            bytes_in: count(&bytes),
+            messages_out: count(&|publish| publish.delivered.len()),
+            no_responders: count(&|publish| usize::from(publish.no_responders.is_some())),
+            ..*stats
+        };
+        if expected == *stats {
+            return Ok(());
+        }
+        fail("counters", format!("{stats:?}, and it was {expected:?}"))
     }
 
     /// No publish is missing on a plain subscription among those that `is_due`.
@@ -93,11 +120,7 @@ impl Oracle {
 
     /// Exactly one member of each group received a message, if nothing excuses the group. Says how
     /// many groups got none although somebody was certainly there.
-    fn check_groups(
-        &self,
-        number: usize,
-        publish: &Publish,
-    ) -> Result<u64, super::journal::Violation> {
+    fn check_groups(&self, number: usize, publish: &Publish) -> Result<u64, Violation> {
         let members = publish.matching.iter().map(|index| &self.subs[*index]);
         let members: Vec<&Sub> =
             members.filter(|sub| sub.queue.is_some() && self.is_possible(sub, publish)).collect();

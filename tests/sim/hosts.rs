@@ -15,7 +15,7 @@ use fanfare::core::turn::{
     Writing,
 };
 
-use super::journal::{Checked, Event, fail};
+use super::journal::{Checked, Event, Violation, fail};
 use super::mutations::Mutation;
 use super::network::Signal;
 use super::world::World;
@@ -56,6 +56,8 @@ pub(crate) struct Host {
     /// The last hand-off left no peer untold.
     pub(crate) settled: bool,
     pub(crate) turns: u64,
+    /// Turns in a row that ended with something waiting for a batch, since faults ended.
+    pub(crate) waiting_turns: u64,
     /// The time that the present turn was told.
     pub(crate) turn_time: Instant,
     /// Batches from peers, oldest first.
@@ -80,6 +82,7 @@ impl Host {
             stops: false,
             settled: true,
             turns: 0,
+            waiting_turns: 0,
             turn_time: Instant::default(),
             inbound: (0..shards).map(|_| VecDeque::new()).collect(),
             returned: (0..shards).map(|_| VecDeque::new()).collect(),
@@ -274,7 +277,7 @@ impl World {
         me: usize,
         mut turn: Turn<HandingOffInterest>,
         mut peers: Vec<ShardId>,
-    ) -> Result<Stage, super::journal::Violation> {
+    ) -> Result<Stage, Violation> {
         let Some(peer) = peers.last().copied() else {
             let turn = turn.data();
             let peers = self.peers_of(turn.shard());
@@ -297,7 +300,7 @@ impl World {
         me: usize,
         mut turn: Turn<HandingOffData>,
         mut peers: Vec<ShardId>,
-    ) -> Result<Stage, super::journal::Violation> {
+    ) -> Result<Stage, Violation> {
         if let Some(peer) = peers.last().copied() {
             match turn.poll_batch(peer) {
                 None => {
@@ -321,7 +324,7 @@ impl World {
     }
 
     /// Pushes one batch that a mutation held back.
-    fn release_one(&mut self, me: usize) -> Result<bool, super::journal::Violation> {
+    fn release_one(&mut self, me: usize) -> Result<bool, Violation> {
         if self.hosts[me].withheld.is_empty() {
             return Ok(false);
         }
@@ -345,11 +348,7 @@ impl World {
         Ok(())
     }
 
-    fn write_one(
-        &mut self,
-        me: usize,
-        mut turn: Turn<Writing>,
-    ) -> Result<Stage, super::journal::Violation> {
+    fn write_one(&mut self, me: usize, mut turn: Turn<Writing>) -> Result<Stage, Violation> {
         let Some(id) = turn.poll_write() else {
             if self.mutation == Mutation::WriteBeforeHandOff && self.release_one(me)? {
                 return Ok(Stage::Writing(turn));
@@ -374,17 +373,22 @@ impl World {
         Ok(Stage::Writing(turn))
     }
 
-    fn finish_turn(
-        &mut self,
-        me: usize,
-        mut turn: Turn<Ticking>,
-    ) -> Result<Stage, super::journal::Violation> {
+    fn finish_turn(&mut self, me: usize, mut turn: Turn<Ticking>) -> Result<Stage, Violation> {
         while let Some(closed) = turn.poll_closed() {
             self.shard_closed(me, &closed)?;
         }
         self.note_shard(me, "ends", 0);
         let shard = turn.finish();
         self.check_sleep(me, &shard)?;
+        let waits = self.is_calm && shard.wants_batches();
+        self.hosts[me].waiting_turns = if waits { self.hosts[me].waiting_turns + 1 } else { 0 };
+        if self.hosts[me].waiting_turns > WAITING_TURNS_MAX {
+            return Err(Violation { check: "liveness", text: format!("shard {me} stays parked") });
+        }
+        if shard.stats().spool_bytes > self.swarm.limits.shard_spool_bytes_max {
+            let held = shard.stats().spool_bytes;
+            fail("bounds", format!("shard {me} holds {held} bytes of unsent messages"))?;
+        }
         Ok(Stage::Asleep(shard))
     }
 
@@ -419,3 +423,7 @@ impl World {
         Ok(())
     }
 }
+
+/// Turns in which what waits for a batch gets one, once faults have ended: far more than are ever
+/// needed for the few hundred operations of a world.
+const WAITING_TURNS_MAX: u64 = 40;

@@ -232,7 +232,11 @@ impl World {
         self.settle()?;
         self.check_answered()?;
         let dropped = self.sum(|shard| shard.stats().repick_dropped);
-        self.oracle.check_quiet(dropped)
+        self.oracle.check_quiet(dropped)?;
+        if self.swarm.refused_share == 0 && self.oracle.clients.iter().all(|view| view.alive) {
+            self.oracle.check_counters(&Stats::from_array(self.counters()))?;
+        }
+        Ok(())
     }
 
     /// Runs until nothing is left to happen.
