@@ -1,9 +1,13 @@
-//! Whole turns of the core without sockets, and the codec alone: fixed work for counting instructions.
+//! Whole turns of the core without sockets, and the codec alone: fixed work for counting
+//! instructions.
 //!
-//! Absent: time. `benches/instructions` runs each scenario under valgrind at two lengths and divides
-//! the difference, so that set-up costs cancel out and the figures repeat on any machine.
+//! Absent: time. `benches/instructions` runs each scenario under valgrind at two lengths and
+//! divides the difference, so that set-up costs cancel out and the figures repeat on any machine.
 //!
 //! Usage: `micro SCENARIO ROUNDS` prints how many units of work the rounds were.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::expect_used, reason = "a benchmark ends where its ground is gone")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -28,14 +32,13 @@ fn main() {
         }
         return;
     };
-    match SCENARIOS.iter().find(|scenario| scenario.name == name) {
-        Some(scenario) => report(scenario, rounds),
-        None => {
-            let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-            println!("no scenario {name}; there are: {}", names.join(" "));
-            std::process::exit(2);
-        }
+    if let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == name) {
+        report(scenario, rounds);
+        return;
     }
+    let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    println!("no scenario {name}; there are: {}", names.join(" "));
+    std::process::exit(2);
 }
 
 fn report(scenario: &Scenario, rounds: u64) {
@@ -129,8 +132,8 @@ fn many_filters(rounds: u64, subjects: usize) -> u64 {
     }
     let publisher = world.connect(0);
     let inputs: Vec<Vec<u8>> = (0..subjects.div_ceil(500)).map(|i| batch_of(i, subjects)).collect();
-    for round in 0..rounds as usize {
-        world.send(0, &[(publisher, &inputs[round * 7 % inputs.len()])]);
+    for (_, input) in (0..rounds).zip(inputs.iter().cycle()) {
+        world.send(0, &[(publisher, input)]);
     }
     rounds * 500
 }

@@ -1,5 +1,7 @@
 //! The `fanfare` command: everything it does is the library's.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

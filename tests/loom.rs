@@ -1,7 +1,8 @@
 //! The wake-up protocol between shards (I10) under every interleaving and memory order.
 //!
-//! Absent: everything else; the rings are a library's. Run by `.ci/loom`, which sets `--cfg fanfare_loom`;
-//! in an ordinary test run this file is empty.
+//! Absent: everything else; the rings are a library's. Run by `.ci/loom`, which sets `--cfg
+//! fanfare_loom`; in an ordinary test run this file is empty.
+#![forbid(unsafe_code)]
 #![cfg(fanfare_loom)]
 
 use fanfare::io::bell::{Bell, Sleep};

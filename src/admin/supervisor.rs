@@ -1,7 +1,8 @@
 //! The supervisor: starts the shards, hands them connections, and stops them on a signal.
 //!
-//! Absent: reading or writing a client's socket. Its loop sleeps until somebody connects or a signal
-//! comes; when the system has no descriptors left it looks again after a pause and does not spin.
+//! Absent: reading or writing a client's socket. Its loop sleeps until somebody connects or a
+//! signal comes; when the system has no descriptors left it looks again after a pause and does not
+//! spin.
 
 use std::fmt;
 use std::io;

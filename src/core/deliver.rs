@@ -1,13 +1,14 @@
 //! From a message and a list of receivers to outboxes: the innermost loop of the broker.
 //!
-//! Absent: who is on the list (`route`, `interest`). The message is stored once, in the spool, in at
-//! most two forms: as published, and without headers for receivers that do not understand them.
+//! Absent: who is on the list (`route`, `interest`). The message is stored once, in the spool, in
+//! at most two forms: as published, and without headers for receivers that do not understand them.
 
 use bytes::Bytes;
 
 use super::clients::Clients;
+use super::filters::Member;
 use super::ids::Slot;
-use super::interest::{Interest, Member};
+use super::interest::Interest;
 use super::message::{Body, Head, HeadId, Message};
 use super::spool::{RecordId, Spool};
 use super::subs::List;
@@ -41,7 +42,7 @@ impl<'m> Delivery<'m> {
     }
 
     /// Queues the message for every receiver in a list but one.
-    pub(crate) fn to_all(
+    pub(crate) fn deliver_to_all(
         &mut self,
         clients: &mut Clients,
         interest: &mut Interest,
@@ -50,13 +51,13 @@ impl<'m> Delivery<'m> {
     ) {
         for member in interest.members_mut(list).as_mut_slice() {
             if Some(member.client) != except {
-                self.to_member(clients, member);
+                self.deliver_to_member(clients, member);
             }
         }
     }
 
     /// Queues the message for the receiver at one place of a list. Says whether it took it.
-    pub(crate) fn to_one(
+    pub(crate) fn deliver_to_one(
         &mut self,
         clients: &mut Clients,
         interest: &mut Interest,
@@ -64,7 +65,7 @@ impl<'m> Delivery<'m> {
         position: u32,
     ) -> bool {
         let member = interest.members_mut(list).as_mut_slice().get_mut(position as usize);
-        member.is_some_and(|member| self.to_member(clients, member))
+        member.is_some_and(|member| self.deliver_to_member(clients, member))
     }
 
     /// Ends the delivery: counts.
@@ -74,7 +75,7 @@ impl<'m> Delivery<'m> {
     }
 
     #[inline]
-    fn to_member(&mut self, clients: &mut Clients, member: &mut Member) -> bool {
+    fn deliver_to_member(&mut self, clients: &mut Clients, member: &mut Member) -> bool {
         let (client, spool, sids) = clients.parts(member.client);
         if client.closing.is_some() {
             return false;

@@ -1,8 +1,8 @@
 //! From the bytes of a turn to executed operations, in byte order for each client.
 //!
-//! Absent: sockets, and what operations do (`session`). All of a turn's reads land in one arena, and
-//! nothing in it is interpreted before the drain is over (I1). What is left of an operation stays
-//! with its client (`inbox`).
+//! Absent: sockets, and what operations do (`session`). All of a turn's reads land in one arena,
+//! and nothing in it is interpreted before the drain is over (I1). What is left of an operation
+//! stays with its client (`inbox`).
 
 use fanfare_protocol::decode::{self, DecodeError, LastLine, Step};
 

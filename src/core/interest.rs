@@ -1,44 +1,22 @@
 //! Who wants what, in the whole broker: this shard's receivers, and an exact replica of its peers'
 //! interest.
 //!
-//! Absent: matching wildcards (`trie`), moving changes between shards (`mesh`) and delivery. The
+//! Absent: finding filters (`filters`), moving changes between shards (`mesh`) and delivery. The
 //! representation is nobody else's business: others see filters by slot and lists of receivers.
 //! I5: what a drain or a timer changes goes to a dirty set of state, one entry a filter and peer.
 //! I9: a slot is freed only after its removal has been staged to every peer.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
 
 use fanfare_protocol::subject::Filter as FilterText;
-use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use slab::Slab;
 
+use super::filters::{Filter, Filters, Member, Remote};
 use super::ids::{Generation, Handle, ShardId, Slot};
-use super::short_text::ShortText;
 use super::sids::Sid;
 use super::small_list::SmallList;
 use super::subs::List;
 use super::texts::{TextId, TextTable};
-use super::trie::{Frontier, Trie};
-
-/// One receiver in a list.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Member {
-    pub(crate) client: Slot,
-    pub(crate) sid: Sid,
-    /// Deliveries since SUB.
-    pub(crate) delivered: u64,
-    /// Deliveries after which the subscription ends; 0 for never.
-    pub(crate) max: u64,
-}
-
-/// What a peer told about a filter.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Remote {
-    pub(crate) shard: ShardId,
-    pub(crate) handle: Handle,
-}
 
 /// What a peer told about a queue group on a filter.
 #[derive(Debug, Clone, Copy)]
@@ -46,20 +24,6 @@ pub(crate) struct RemoteQueue {
     pub(crate) shard: ShardId,
     pub(crate) handle: Handle,
     pub(crate) count: u32,
-}
-
-/// One filter that somebody in the broker subscribes to.
-#[derive(Debug)]
-pub(crate) struct Filter {
-    text: ShortText,
-    generation: Generation,
-    pub(crate) members: SmallList<Member>,
-    pub(crate) queues: SmallList<Slot>,
-    pub(crate) remotes: SmallList<Remote>,
-    /// Peers that believe this shard has plain subscribers.
-    told: u64,
-    /// Peers in whose dirty set the filter is.
-    dirty: u64,
 }
 
 /// One queue group's members on one filter.
@@ -88,13 +52,9 @@ pub(crate) enum Change<'a> {
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Interest {
-    filters: Slab<Filter>,
+    filters: Filters,
     queues: Slab<Queue>,
     names: TextTable,
-    literals: HashTable<Slot>,
-    wildcards: Trie,
-    hasher: FixedState,
-    frontier: Frontier,
     peers: Vec<ShardId>,
     peers_mask: u64,
     generation: Generation,
@@ -107,13 +67,9 @@ impl Interest {
     pub(crate) fn new(me: ShardId, shards: usize, seed: u64) -> Self {
         let peers: Vec<_> = (0..shards).filter_map(ShardId::new).filter(|id| *id != me).collect();
         Self {
-            filters: Slab::new(),
+            filters: Filters::new(seed),
             queues: Slab::new(),
             names: TextTable::new(seed.wrapping_add(1)),
-            literals: HashTable::new(),
-            wildcards: Trie::new(seed.wrapping_add(2)),
-            hasher: FixedState::with_seed(seed.wrapping_add(3)),
-            frontier: Frontier::default(),
             peers_mask: peers.iter().fold(0, |mask, peer| mask | peer.bit()),
             peers,
             generation: Generation::default(),
@@ -135,7 +91,7 @@ impl Interest {
 
     #[inline]
     pub(crate) fn filter(&self, slot: Slot) -> &Filter {
-        &self.filters[slot.key()]
+        self.filters.get(slot)
     }
 
     pub(crate) fn queue(&self, slot: Slot) -> &Queue {
@@ -146,7 +102,7 @@ impl Interest {
     #[inline]
     pub(crate) fn members_mut(&mut self, list: List) -> &mut SmallList<Member> {
         match list {
-            List::Plain(slot) => &mut self.filters[slot.key()].members,
+            List::Plain(slot) => &mut self.filters.get_mut(slot).members,
             List::Queue(slot) => &mut self.queues[slot.key()].members,
         }
     }
@@ -154,8 +110,7 @@ impl Interest {
     /// The filter behind a peer's handle, if it is still the one that was meant (I9).
     #[inline]
     pub(crate) fn resolve_filter(&self, handle: Handle) -> Option<Slot> {
-        let filter = self.filters.get(handle.slot.key())?;
-        (filter.generation == handle.generation).then_some(handle.slot)
+        self.filters.resolve(handle)
     }
 
     /// The queue behind a peer's handle, if it is still the one that was meant (I9).
@@ -171,28 +126,25 @@ impl Interest {
 
     /// Whether a filter is known here.
     pub(crate) fn knows(&self, filter: &[u8]) -> bool {
-        self.find(filter).is_some()
+        self.filters.find(filter).is_some()
     }
 
     /// Appends the filters that match a published subject.
     #[inline]
     pub(crate) fn matches(&mut self, subject: &[u8], found: &mut Vec<Slot>) {
-        found.extend(self.find_literal(subject));
-        if self.wildcards.len() > 0 {
-            self.wildcards.matches(subject, &mut self.frontier, found);
-        }
+        self.filters.matches(subject, found);
     }
 
     /// Appends all queue groups on a filter as (name, queue).
     pub(crate) fn queues_of(&self, filter: Slot, into: &mut Vec<(TextId, Slot)>) {
-        let queues = self.filters[filter.key()].queues.as_slice();
+        let queues = self.filters.get(filter).queues.as_slice();
         into.extend(queues.iter().map(|slot| (self.queues[slot.key()].name, *slot)));
     }
 
     /// The peers that must be told before a subscription to this filter may take effect.
     pub(crate) fn peers_to_tell(&self, filter: &[u8], queue: Option<&[u8]>) -> u64 {
-        match (queue, self.find(filter)) {
-            (None, Some(slot)) => self.peers_mask & !self.filters[slot.key()].told,
+        match (queue, self.filters.find(filter)) {
+            (None, Some(slot)) => self.peers_mask & !self.filters.get(slot).told,
             // A member more changes the weights that every peer draws by.
             (Some(_), _) | (None, None) => self.peers_mask,
         }
@@ -217,7 +169,7 @@ impl Interest {
     /// Notes that a change of this list was staged to these peers.
     pub(crate) fn told(&mut self, list: List, peers: u64) {
         match list {
-            List::Plain(slot) => self.filters[slot.key()].told |= peers,
+            List::Plain(slot) => self.filters.get_mut(slot).told |= peers,
             List::Queue(slot) => self.queues[slot.key()].told |= peers,
         }
     }
@@ -226,7 +178,7 @@ impl Interest {
     pub(crate) fn change(&self, list: List) -> Change<'_> {
         match list {
             List::Plain(slot) => {
-                let filter = &self.filters[slot.key()];
+                let filter = self.filters.get(slot);
                 Change::Filter {
                     filter: &filter.text,
                     handle: Handle { slot, generation: filter.generation },
@@ -236,7 +188,7 @@ impl Interest {
             List::Queue(slot) => {
                 let queue = &self.queues[slot.key()];
                 Change::Queue {
-                    filter: &self.filters[queue.filter.key()].text,
+                    filter: &self.filters.get(queue.filter).text,
                     queue: self.names.text(queue.name),
                     handle: Handle { slot, generation: queue.generation },
                     count: index(queue.members.len()),
@@ -253,7 +205,7 @@ impl Interest {
         let moved = members.as_slice().get(position as usize).map(|m| (m.client, m.sid));
         match list {
             List::Plain(slot) => {
-                let filter = &self.filters[slot.key()];
+                let filter = self.filters.get(slot);
                 if filter.members.is_empty() {
                     self.mark_dirty(list, filter.told);
                     self.free_filter(slot);
@@ -274,7 +226,7 @@ impl Interest {
         while let Some(list) = self.dirty[peer.index()].front().copied() {
             let due = match list {
                 List::Plain(slot) => {
-                    let filter = &self.filters[slot.key()];
+                    let filter = self.filters.get(slot);
                     (filter.told & peer.bit() != 0) == filter.members.is_empty()
                 }
                 List::Queue(slot) => self.queues[slot.key()].told & peer.bit() != 0,
@@ -295,7 +247,7 @@ impl Interest {
         let Some(list) = self.dirty[peer.index()].front().copied() else { return };
         match list {
             List::Plain(slot) => {
-                let filter = &mut self.filters[slot.key()];
+                let filter = self.filters.get_mut(slot);
                 set(&mut filter.told, peer, !filter.members.is_empty());
             }
             List::Queue(slot) => {
@@ -312,7 +264,7 @@ impl Interest {
         match change {
             Change::Filter { filter, handle, present: true } => {
                 let slot = self.ensure_filter(filter);
-                let remotes = &mut self.filters[slot.key()].remotes;
+                let remotes = &mut self.filters.get_mut(slot).remotes;
                 match remotes.as_mut_slice().iter_mut().find(|remote| remote.shard == shard) {
                     Some(remote) => remote.handle = handle,
                     None => {
@@ -321,8 +273,8 @@ impl Interest {
                 }
             }
             Change::Filter { filter, present: false, .. } => {
-                let Some(slot) = self.find(filter) else { return };
-                let remotes = &mut self.filters[slot.key()].remotes;
+                let Some(slot) = self.filters.find(filter) else { return };
+                let remotes = &mut self.filters.get_mut(slot).remotes;
                 let known = remotes.as_slice().iter().position(|remote| remote.shard == shard);
                 if let Some(known) = known {
                     remotes.swap_remove(known);
@@ -347,38 +299,24 @@ impl Interest {
 
     /// Whether nothing is known and nothing is to be told.
     pub(crate) fn is_idle(&self) -> bool {
-        self.filters.is_empty()
+        self.filters.len() == 0
             && self.queues.is_empty()
             && self.names.len() == 0
-            && self.literals.is_empty()
-            && self.wildcards.len() == 0
             && self.has_settled()
     }
 
     /// Returns the memory of a burst, once most of what was reserved is unused.
     pub(crate) fn shrink(&mut self) {
-        if self.filters.len() * 4 < self.filters.capacity() {
-            self.filters.shrink_to_fit();
-        }
+        self.filters.shrink();
         if self.queues.len() * 4 < self.queues.capacity() {
             self.queues.shrink_to_fit();
         }
-        if self.literals.len() * 8 < self.literals.capacity() {
-            let (filters, hasher) = (&self.filters, &self.hasher);
-            let rehash = |slot: &Slot| hash(hasher, &filters[slot.key()].text);
-            self.literals.shrink_to(self.literals.len() * 2, rehash);
-        }
-        self.wildcards.shrink();
     }
 
     /// Walks the invariants.
     pub(crate) fn check(&self) {
-        self.wildcards.check();
-        assert_eq!(self.literals.len() + self.wildcards.len(), self.filters.len());
-        for (key, filter) in &self.filters {
-            let slot = Slot::from_key(key);
-            assert_eq!(self.find(&filter.text), Some(slot), "a filter is found by its text");
-            assert!(!self.is_unused(filter), "no filter without a purpose");
+        self.filters.check();
+        for (slot, filter) in self.filters.iter() {
             for queue in filter.queues.as_slice() {
                 assert_eq!(self.queues[queue.key()].filter, slot);
             }
@@ -389,7 +327,7 @@ impl Interest {
         for peer in &self.peers {
             for list in &self.dirty[peer.index()] {
                 let dirty = match list {
-                    List::Plain(slot) => self.filters[slot.key()].dirty,
+                    List::Plain(slot) => self.filters.get(*slot).dirty,
                     List::Queue(slot) => self.queues[slot.key()].dirty,
                 };
                 assert!(dirty & peer.bit() != 0, "a dirty list is marked");
@@ -400,50 +338,18 @@ impl Interest {
 
 /// Finding, making and freeing entries.
 impl Interest {
-    fn find(&self, filter: &[u8]) -> Option<Slot> {
-        if is_literal(filter) { self.find_literal(filter) } else { self.wildcards.find(filter) }
-    }
-
-    #[inline]
-    fn find_literal(&self, subject: &[u8]) -> Option<Slot> {
-        let is_filter = |slot: &Slot| *self.filters[slot.key()].text == *subject;
-        self.literals.find(hash(&self.hasher, subject), is_filter).copied()
-    }
-
     fn ensure_filter(&mut self, text: &[u8]) -> Slot {
-        if let Some(slot) = self.find(text) {
+        if let Some(slot) = self.filters.find(text) {
             return slot;
         }
         self.version += 1;
         self.generation = self.generation.next();
-        let filter = Filter {
-            text: text.into(),
-            generation: self.generation,
-            members: SmallList::Empty,
-            queues: SmallList::Empty,
-            remotes: SmallList::Empty,
-            told: 0,
-            dirty: 0,
-        };
-        if self.filters.len() == self.filters.capacity() {
-            // By an eighth instead of to the double: there may be one filter a client.
-            self.filters.reserve_exact((self.filters.len() / 8).max(16));
-        }
-        let slot = Slot::from_key(self.filters.insert(filter));
-        if is_literal(text) {
-            let (filters, hasher) = (&self.filters, &self.hasher);
-            self.literals.insert_unique(hash(hasher, text), slot, |slot| {
-                hash(hasher, &filters[slot.key()].text)
-            });
-        } else {
-            self.wildcards.insert(text, slot);
-        }
-        slot
+        self.filters.insert(text, self.generation)
     }
 
     fn ensure_queue(&mut self, filter: Slot, name: &[u8]) -> Slot {
         let name = self.names.intern(name);
-        let queues = self.filters[filter.key()].queues.as_slice();
+        let queues = self.filters.get(filter).queues.as_slice();
         let known = queues.iter().copied().find(|slot| self.queues[slot.key()].name == name);
         if let Some(slot) = known {
             self.names.release(name);
@@ -460,12 +366,12 @@ impl Interest {
             told: 0,
             dirty: 0,
         }));
-        self.filters[filter.key()].queues.push(slot);
+        self.filters.get_mut(filter).queues.push(slot);
         slot
     }
 
     fn apply_queue(&mut self, shard: ShardId, filter: &[u8], name: &[u8], told: RemoteQueue) {
-        if told.count == 0 && self.find(filter).is_none() {
+        if told.count == 0 && self.filters.find(filter).is_none() {
             return;
         }
         let filter = self.ensure_filter(filter);
@@ -494,40 +400,23 @@ impl Interest {
         self.version += 1;
         let queue = self.queues.remove(slot.key());
         self.names.release(queue.name);
-        let queues = &mut self.filters[queue.filter.key()].queues;
+        let queues = &mut self.filters.get_mut(queue.filter).queues;
         if let Some(index) = queues.as_slice().iter().position(|other| *other == slot) {
             queues.swap_remove(index);
         }
         self.free_filter(queue.filter);
     }
 
-    fn is_unused(&self, filter: &Filter) -> bool {
-        filter.members.is_empty()
-            && filter.queues.is_empty()
-            && filter.remotes.is_empty()
-            && filter.told == 0
-            && filter.dirty == 0
-    }
-
     fn free_filter(&mut self, slot: Slot) {
-        if !self.is_unused(&self.filters[slot.key()]) {
-            return;
-        }
-        self.version += 1;
-        let filter = self.filters.remove(slot.key());
-        if is_literal(&filter.text) {
-            let hash = hash(&self.hasher, &filter.text);
-            if let Ok(entry) = self.literals.find_entry(hash, |other| *other == slot) {
-                entry.remove();
-            }
-        } else {
-            self.wildcards.remove(&filter.text);
+        if self.filters.get(slot).is_unused() {
+            self.version += 1;
+            self.filters.remove(slot);
         }
     }
 
     fn mark_dirty(&mut self, list: List, peers: u64) {
         let dirty = match list {
-            List::Plain(slot) => &mut self.filters[slot.key()].dirty,
+            List::Plain(slot) => &mut self.filters.get_mut(slot).dirty,
             List::Queue(slot) => &mut self.queues[slot.key()].dirty,
         };
         let new = peers & !*dirty;
@@ -540,7 +429,7 @@ impl Interest {
     fn take_dirty(&mut self, peer: ShardId) {
         match self.dirty[peer.index()].pop_front() {
             Some(List::Plain(slot)) => {
-                self.filters[slot.key()].dirty &= !peer.bit();
+                self.filters.get_mut(slot).dirty &= !peer.bit();
                 self.free_filter(slot);
             }
             Some(List::Queue(slot)) => {
@@ -554,16 +443,6 @@ impl Interest {
 
 fn set(mask: &mut u64, peer: ShardId, present: bool) {
     *mask = if present { *mask | peer.bit() } else { *mask & !peer.bit() };
-}
-
-fn is_literal(filter: &[u8]) -> bool {
-    FilterText::parse(filter).is_none_or(|filter| filter.is_literal())
-}
-
-fn hash(hasher: &FixedState, text: &[u8]) -> u64 {
-    let mut state = hasher.build_hasher();
-    state.write(text);
-    state.finish()
 }
 
 fn index(length: usize) -> u32 {

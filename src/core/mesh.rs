@@ -27,6 +27,7 @@ struct Peer {
 #[derive(Debug)]
 struct LaneState {
     lane: Lane,
+    #[expect(clippy::vec_box, reason = "batches move through queues as one pointer")]
     free: Vec<Box<Batch>>,
     staged: VecDeque<Box<Batch>>,
     made: usize,

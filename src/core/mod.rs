@@ -1,7 +1,7 @@
 //! The broker as a value: deterministic state machines without I/O, clock, thread, lock or atomic.
 //!
-//! Who drives it: `io` with sockets and threads, and `tests/sim` with virtual ones, through the same
-//! [`turn::Turn`]. Invariants, cited in the code by number:
+//! Who drives it: `io` with sockets and threads, and `tests/sim` with virtual ones, through the
+//! same [`turn::Turn`]. Invariants, cited in the code by number:
 //!
 //! * I1 causal drain: no byte is routed before a drain that began after the read that returned it.
 //! * I2 hand-off before write: what a turn staged is visible to peers before its first write.
@@ -19,16 +19,17 @@
 //! * I14 push is enough: nothing in the data path waits for an acknowledgement.
 //!
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
-//! `texts`, `sids`, `short_text`, `small_list`, `trace`), a client's ends (`inbox`, `spool`, `outbox`, `subs`,
-//! `clients`), who wants what (`trie`, `interest`, `groups`, `plan`), between shards (`message`,
-//! `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `farewell`), and
-//! the whole (`shard`, `turn`).
+//! `texts`, `sids`, `short_text`, `small_list`, `trace`), a client's ends (`inbox`, `segment`,
+//! `spool`, `outbox`, `subs`, `clients`), who wants what (`trie`, `filters`, `interest`, `groups`,
+//! `plan`), between shards (`message`, `batch`, `mesh`), what happens (`deliver`, `route`,
+//! `session`, `intake`, `slow`, `farewell`), and the whole (`shard`, `turn`).
 
 pub mod batch;
 mod clients;
 pub mod close;
 mod deliver;
 mod farewell;
+mod filters;
 mod groups;
 pub mod ids;
 mod inbox;
@@ -41,6 +42,7 @@ pub mod placement;
 mod plan;
 pub mod rng;
 mod route;
+mod segment;
 mod session;
 pub mod shard;
 mod short_text;

@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
+use super::segment::Record;
 use super::sids::{Sid, SidTable};
-use super::spool::{Record, RecordId, SegmentId, Spool};
+use super::spool::{RecordId, SegmentId, Spool};
 
 /// Neighbouring records for one subscription.
 #[derive(Debug, Clone, Copy)]
@@ -167,6 +168,7 @@ impl Gather {
 pub(crate) struct Outbox {
     front: Run,
     /// Runs behind the front one; boxed, because an idle client has none.
+    #[expect(clippy::box_collection, reason = "one word in a million idle clients")]
     behind: Option<Box<VecDeque<Run>>>,
     pending_bytes: u64,
     /// Bytes of the front record that were written already.

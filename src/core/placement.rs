@@ -1,8 +1,9 @@
 //! Which shard gets a new connection.
 //!
-//! Absent: sockets. A client never moves (I13), so that this one choice is all the balance there is.
-//! Connections are dealt out in small groups: clients that arrive together often talk to each other,
-//! and a message that stays on its shard costs about a third of one that has to wake another thread.
+//! Absent: sockets. A client never moves (I13), so that this one choice is all the balance there
+//! is. Connections are dealt out in small groups: clients that arrive together often talk to each
+//! other, and a message that stays on its shard costs about a third of one that has to wake
+//! another thread.
 
 use super::ids::ShardId;
 

@@ -1,7 +1,7 @@
 //! Who gets one message: the result of a match, reused from message to message.
 //!
-//! Absent: matching (`interest`) and delivery. A plan is exact: nobody in it means nobody at all, so
-//! that an empty plan is the 503.
+//! Absent: matching (`interest`) and delivery. A plan is exact: nobody in it means nobody at all,
+//! so that an empty plan is the 503.
 
 use super::batch::DeliverTo;
 use super::groups::Pick;

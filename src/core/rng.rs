@@ -28,9 +28,7 @@ impl Rng {
         // Multiply-shift instead of a remainder (Lemire, 2019): no division in the delivery path.
         let wide = (self.next_u64() >> 32) * u64::from(bound);
         // INVARIANT: the product of two 32-bit numbers, shifted by 32, has 32 bits.
-        #[expect(clippy::cast_possible_truncation)]
-        let low = (wide >> 32) as u32;
-        low
+        (wide >> 32) as u32
     }
 }
 

@@ -12,9 +12,9 @@ use fanfare_protocol::subject;
 use super::batch::{Batch, DeliverTo};
 use super::clients::{Choices, Clients};
 use super::deliver::Delivery;
+use super::filters::Member;
 use super::groups::{Group, Pick};
 use super::ids::{ConnId, Slot};
-use super::interest::Member;
 use super::mesh;
 use super::message::{Body, Head, HeadId, Message};
 use super::session::Flow;
@@ -99,7 +99,7 @@ impl Shard {
             match self.interest.resolve_filter(*handle) {
                 Some(slot) => {
                     let (clients, interest) = (&mut self.clients, &mut self.interest);
-                    delivery.to_all(clients, interest, List::Plain(slot), None);
+                    delivery.deliver_to_all(clients, interest, List::Plain(slot), None);
                 }
                 None => self.clients.stats.stale_handles += 1,
             }
@@ -133,7 +133,7 @@ impl Shard {
         match group.pick_local(eligible, &mut self.rng) {
             Some(Pick::Local { queue, position }) => {
                 let (clients, interest) = (&mut self.clients, &mut self.interest);
-                delivery.to_one(clients, interest, List::Queue(queue), position);
+                delivery.deliver_to_one(clients, interest, List::Queue(queue), position);
             }
             Some(Pick::Peer(_)) | None => self.repick(message, to),
         }
@@ -202,11 +202,11 @@ impl Shard {
         let except = (!choices.echo).then_some(slot);
         for filter in &self.plan.filters {
             let list = List::Plain(*filter);
-            delivery.to_all(&mut self.clients, &mut self.interest, list, except);
+            delivery.deliver_to_all(&mut self.clients, &mut self.interest, list, except);
         }
         for (queue, position) in &self.plan.picks {
             let list = List::Queue(*queue);
-            delivery.to_one(&mut self.clients, &mut self.interest, list, *position);
+            delivery.deliver_to_one(&mut self.clients, &mut self.interest, list, *position);
         }
         let delivered = delivery.delivered() > 0;
         delivery.finish(&mut self.clients);

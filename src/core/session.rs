@@ -10,8 +10,8 @@ use fanfare_protocol::subject::{self, Filter};
 
 use super::clients::Choices;
 use super::close::CloseReason;
+use super::filters::Member;
 use super::ids::Slot;
-use super::interest::Member;
 use super::mesh;
 use super::message::Body;
 use super::shard::Shard;

@@ -232,7 +232,7 @@ impl Shard {
             let most = 2 * self.limits.payload_max + 4 * 65_536 + self.limits.control_line_max;
             assert!(held <= most, "partial input is bounded");
         }
-        assert!(self.timers.len() <= 3 * self.clients.stats.clients_total as usize);
+        assert!(self.timers.len() as u64 <= 3 * self.clients.stats.clients_total);
     }
 
     /// Whether nothing at all is left: every reference returned, every table empty.

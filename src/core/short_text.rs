@@ -1,7 +1,7 @@
 //! A text that stands where it is named while it is short.
 //!
-//! Absent: changing it. Filters and tokens are compared far more often than made; a short one beside
-//! the rest of its entry saves the miss of following a pointer, and an allocation.
+//! Absent: changing it. Filters and tokens are compared far more often than made; a short one
+//! beside the rest of its entry saves the miss of following a pointer, and an allocation.
 
 use std::ops::Deref;
 

@@ -122,7 +122,6 @@ fn decimal(mut value: u32, digits: &mut [u8; 10]) -> &[u8] {
     loop {
         start -= 1;
         // INVARIANT: a remainder of ten is one digit.
-        #[expect(clippy::cast_possible_truncation)]
         let digit = (value % 10) as u8;
         digits[start] = b'0' + digit;
         value /= 10;

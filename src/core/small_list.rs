@@ -12,6 +12,7 @@ pub(crate) enum SmallList<T> {
     /// One element, in place.
     One(T),
     /// Two or more; stays this way until it is empty again.
+    #[expect(clippy::box_collection, reason = "one word where most lists have one element")]
     Many(Box<Vec<T>>),
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Absent: literal filters, which one hash probe finds (`interest`), and what a filter is worth.
 //! Children are found through one table keyed by (parent, token), so that a node is small and a
-//! literal step costs one probe. No recursion: a match walks all reachable nodes level by level, and
-//! never meets a node twice, so its work is bounded by the nodes along the subject's tokens.
+//! literal step costs one probe. No recursion: a match walks all reachable nodes level by level,
+//! and never meets a node twice, so its work is bounded by the nodes along the subject's tokens.
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;

@@ -1,6 +1,7 @@
 //! The protocol crate held to its tables, its properties and its promise to reach no machine.
 //!
 //! Absent: sockets. What a broker does with an operation is tested where the broker is.
+#![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod connect_table;

@@ -1,0 +1,206 @@
+//! The filters that somebody in the broker subscribes to, found by text and by matching subject.
+//!
+//! Absent: what peers are told (`interest`). Literal filters are found by one hash probe, wildcard
+//! ones by the subject trie: most filters of a busy broker are literal, and a probe does not get
+//! slower with their number.
+
+use std::hash::{BuildHasher, Hasher};
+
+use fanfare_protocol::subject::Filter as FilterText;
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::ids::{Generation, Handle, ShardId, Slot};
+use super::short_text::ShortText;
+use super::sids::Sid;
+use super::small_list::SmallList;
+use super::trie::{Frontier, Trie};
+
+/// One receiver in a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) client: Slot,
+    pub(crate) sid: Sid,
+    /// Deliveries since SUB.
+    pub(crate) delivered: u64,
+    /// Deliveries after which the subscription ends; 0 for never.
+    pub(crate) max: u64,
+}
+
+/// What a peer told about a filter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remote {
+    pub(crate) shard: ShardId,
+    pub(crate) handle: Handle,
+}
+
+/// One filter that somebody in the broker subscribes to.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    pub(crate) text: ShortText,
+    pub(crate) generation: Generation,
+    pub(crate) members: SmallList<Member>,
+    pub(crate) queues: SmallList<Slot>,
+    pub(crate) remotes: SmallList<Remote>,
+    /// Peers that believe this shard has plain subscribers.
+    pub(crate) told: u64,
+    /// Peers in whose dirty set the filter is.
+    pub(crate) dirty: u64,
+}
+
+impl Filter {
+    fn new(text: &[u8], generation: Generation) -> Self {
+        Self {
+            text: text.into(),
+            generation,
+            members: SmallList::Empty,
+            queues: SmallList::Empty,
+            remotes: SmallList::Empty,
+            told: 0,
+            dirty: 0,
+        }
+    }
+
+    /// Whether nobody needs the entry any more (I9: nor does a peer believe in it).
+    pub(crate) fn is_unused(&self) -> bool {
+        self.members.is_empty()
+            && self.queues.is_empty()
+            && self.remotes.is_empty()
+            && self.told == 0
+            && self.dirty == 0
+    }
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    slab: Slab<Filter>,
+    literals: HashTable<Slot>,
+    wildcards: Trie,
+    hasher: FixedState,
+    frontier: Frontier,
+}
+
+impl Filters {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            slab: Slab::new(),
+            literals: HashTable::new(),
+            wildcards: Trie::new(seed),
+            hasher: FixedState::with_seed(seed.wrapping_add(1)),
+            frontier: Frontier::default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: Slot) -> &Filter {
+        &self.slab[slot.key()]
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> &mut Filter {
+        &mut self.slab[slot.key()]
+    }
+
+    /// The filter behind a handle, if it is still the one that was meant (I9).
+    #[inline]
+    pub(crate) fn resolve(&self, handle: Handle) -> Option<Slot> {
+        let filter = self.slab.get(handle.slot.key())?;
+        (filter.generation == handle.generation).then_some(handle.slot)
+    }
+
+    /// The filter with this text.
+    pub(crate) fn find(&self, filter: &[u8]) -> Option<Slot> {
+        if is_literal(filter) { self.find_literal(filter) } else { self.wildcards.find(filter) }
+    }
+
+    /// Appends the filters that match a published subject.
+    #[inline]
+    pub(crate) fn matches(&mut self, subject: &[u8], found: &mut Vec<Slot>) {
+        found.extend(self.find_literal(subject));
+        if self.wildcards.len() > 0 {
+            self.wildcards.matches(subject, &mut self.frontier, found);
+        }
+    }
+
+    /// Adds a valid filter that is not known yet.
+    pub(crate) fn insert(&mut self, text: &[u8], generation: Generation) -> Slot {
+        if self.slab.len() == self.slab.capacity() {
+            // By an eighth instead of to the double: there may be one filter a client.
+            self.slab.reserve_exact((self.slab.len() / 8).max(16));
+        }
+        let slot = Slot::from_key(self.slab.insert(Filter::new(text, generation)));
+        if is_literal(text) {
+            let (slab, hasher) = (&self.slab, &self.hasher);
+            self.literals.insert_unique(hash(hasher, text), slot, |slot| {
+                hash(hasher, &slab[slot.key()].text)
+            });
+        } else {
+            self.wildcards.insert(text, slot);
+        }
+        slot
+    }
+
+    /// Removes a filter that nobody needs any more.
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        let filter = self.slab.remove(slot.key());
+        debug_assert!(filter.is_unused(), "a filter outlives everything that names it (I9)");
+        if is_literal(&filter.text) {
+            let hash = hash(&self.hasher, &filter.text);
+            if let Ok(entry) = self.literals.find_entry(hash, |other| *other == slot) {
+                entry.remove();
+            }
+        } else {
+            self.wildcards.remove(&filter.text);
+        }
+    }
+
+    /// Returns the memory of a burst, once most of what was reserved is unused.
+    pub(crate) fn shrink(&mut self) {
+        if self.slab.len() * 4 < self.slab.capacity() {
+            self.slab.shrink_to_fit();
+        }
+        if self.literals.len() * 8 < self.literals.capacity() {
+            let (slab, hasher) = (&self.slab, &self.hasher);
+            let rehash = |slot: &Slot| hash(hasher, &slab[slot.key()].text);
+            self.literals.shrink_to(self.literals.len() * 2, rehash);
+        }
+        self.wildcards.shrink();
+    }
+
+    /// All filters.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Filter)> {
+        self.slab.iter().map(|(key, filter)| (Slot::from_key(key), filter))
+    }
+
+    /// Walks the invariants.
+    pub(crate) fn check(&self) {
+        self.wildcards.check();
+        assert_eq!(self.literals.len() + self.wildcards.len(), self.slab.len());
+        for (slot, filter) in self.iter() {
+            assert_eq!(self.find(&filter.text), Some(slot), "a filter is found by its text");
+            assert!(!filter.is_unused(), "no filter without a purpose");
+        }
+    }
+
+    #[inline]
+    fn find_literal(&self, subject: &[u8]) -> Option<Slot> {
+        let is_filter = |slot: &Slot| *self.slab[slot.key()].text == *subject;
+        self.literals.find(hash(&self.hasher, subject), is_filter).copied()
+    }
+}
+
+fn is_literal(filter: &[u8]) -> bool {
+    FilterText::parse(filter).is_none_or(FilterText::is_literal)
+}
+
+fn hash(hasher: &FixedState, text: &[u8]) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(text);
+    state.finish()
+}
