@@ -17,6 +17,7 @@ use crate::config::{Config, Limits, Verbosity};
 /// Without a subcommand it serves.
 #[derive(Debug, Parser)]
 #[command(name = "fanfare", disable_version_flag = true, args_conflicts_with_subcommands = true)]
+#[command(args_override_self = true)]
 #[command(after_help = EXAMPLES)]
 struct Command {
     #[command(subcommand)]
@@ -77,7 +78,7 @@ struct ServeArgs {
     /// Log connections coming and going
     #[arg(short = 'D', long = "debug")]
     debug: bool,
-    /// Log every protocol line
+    /// Log every protocol line (-DV for both)
     #[arg(short = 'V', long = "trace")]
     trace: bool,
     /// Longest piece of a message in a trace line, in bytes; 0 for all of it
@@ -152,7 +153,7 @@ pub fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the answer to -v")]
 fn print_version() -> ExitCode {
-    println!("fanfare: v{} (nats-server: v{PROTOCOL_VERSION})", env!("CARGO_PKG_VERSION"));
+    println!("fanfare {}, nats-server: v{PROTOCOL_VERSION}", env!("CARGO_PKG_VERSION"));
     ExitCode::SUCCESS
 }
 

@@ -147,10 +147,12 @@ impl Shard {
     fn ping(&mut self, slot: Slot) -> Flow {
         self.clients.push_fixed(slot, Fixed::Pong);
         let client = self.clients.get_mut(slot);
-        if client.connected && client.choices.async_info && !client.greeted {
-            // Order matters: several client libraries wait for the PONG alone.
+        if client.connected && !client.greeted {
             client.greeted = true;
-            self.send_info_after_connect(slot);
+            if client.choices.async_info {
+                // Behind the PONG: several client libraries wait for the PONG alone.
+                self.send_info_after_connect(slot);
+            }
         }
         Flow::Done
     }

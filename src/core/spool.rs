@@ -69,7 +69,8 @@ pub(crate) struct Spool {
 impl Spool {
     pub(crate) fn new() -> Self {
         let mut segments = Slab::new();
-        let mut fixed = Segment { references: 1, ..Segment::new() };
+        let mut fixed = Segment::new();
+        fixed.references = 1;
         for text in Fixed::TEXTS {
             fixed.push_head(HeadId::NONE, text, &[]);
             fixed.push_body(Body::Copied(&[]));
