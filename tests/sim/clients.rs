@@ -188,7 +188,8 @@ impl World {
             Op::Connect => self.say_connect(client, mark, &mut bytes),
             Op::Subscribe { filter, queue, sid } => {
                 let as_sent = self.mutation.queue_name(queue.as_deref(), mark.op);
-                client_encode::subscribe(&mut bytes, &filter, as_sent.as_deref(), &sid);
+                let on_wire = self.mutation.filter(&filter, mark.op);
+                client_encode::subscribe(&mut bytes, on_wire, as_sent.as_deref(), &sid);
                 self.oracle.subscribed(client, mark, (&filter, queue.as_deref(), &sid));
                 let may_refuse = self.swarm.refuses_subscriptions();
                 let subscriber = &mut self.clients[client];

@@ -251,7 +251,7 @@ impl World {
     /// One random fault, if the seed switched its kind on.
     pub(crate) fn fault(&mut self) {
         let client = self.rng.index(self.clients.len());
-        let is_open = self.clients[client].can_speak() && self.clients[client].id.is_some();
+        let is_open = self.clients[client].can_speak();
         match self.rng.below(16) {
             0..=4 if self.swarm.stalls => self.stall(client),
             5 if self.swarm.resets && is_open && self.rng.percent(20) => {

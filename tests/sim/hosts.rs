@@ -186,7 +186,8 @@ impl World {
             let id = turn.handle_accept(number, peer, admission);
             self.clients[client].id = Some(id);
             self.hosts[me].clients.insert(id.token(), client);
-            self.hosts[me].signals.push_back((id, Signal::Readable));
+            let signal = self.clients[client].socket.first_signal();
+            self.hosts[me].signals.push_back((id, signal));
         }
         while let Some((id, signal)) = self.hosts[me].signals.pop_front() {
             match signal {

@@ -30,6 +30,10 @@ pub(crate) enum Mutation {
     KeepBatch,
     /// UNSUB does nothing.
     LoseUnsubscribe,
+    /// Some SUBs are for everything.
+    WiderFilter,
+    /// Some SUBs get lost.
+    LoseSubscribe,
     /// `UNSUB max` allows one delivery too many.
     LargerMaximum,
     /// Some members of a group stand in another one.
@@ -77,6 +81,15 @@ impl Mutation {
         if self == Self::CorruptByte && from < input.len() && dice.below(30) == 0 {
             let at = from + dice.index(input.len() - from);
             input[at] ^= 1;
+        }
+    }
+
+    /// The filter that a SUB names on the wire.
+    pub(crate) fn filter(self, filter: &[u8], op: u32) -> &[u8] {
+        match self {
+            Self::WiderFilter if op.is_multiple_of(2) => b">",
+            Self::LoseSubscribe if op.is_multiple_of(5) => b"lost.on.the.way",
+            _ => filter,
         }
     }
 
@@ -147,6 +160,16 @@ fn a_batch_that_never_comes_home_is_caught() {
 #[test]
 fn a_lost_unsubscribe_is_caught() {
     is_caught(Mutation::LoseUnsubscribe, &["ended", "503"]);
+}
+
+#[test]
+fn a_wider_filter_is_caught() {
+    is_caught(Mutation::WiderFilter, &["match", "503"]);
+}
+
+#[test]
+fn a_lost_subscribe_is_caught() {
+    is_caught(Mutation::LoseSubscribe, &["lost", "group", "503"]);
 }
 
 #[test]

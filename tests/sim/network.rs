@@ -82,6 +82,11 @@ impl Socket {
             && (self.visible < self.to_server.len() || (ended && !self.end_is_visible))
     }
 
+    /// What a poller reports about a socket when it begins to watch it.
+    pub(crate) fn first_signal(&self) -> Signal {
+        if self.end_is_visible { Signal::Hangup } else { Signal::Readable }
+    }
+
     /// The network delivers up to `most` bytes to the server, and the end behind the last one.
     pub(crate) fn arrive(&mut self, most: usize) -> Option<Signal> {
         if !self.has_arrivals() {

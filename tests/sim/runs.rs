@@ -126,15 +126,16 @@ fn worlds_reach_every_counter() {
         if let Ok(outcome) = run_seed(seed, Mutation::None, false) {
             sums.iter_mut().zip(outcome.stats).for_each(|(sum, count)| *sum += count);
         }
+        if sums.iter().filter(|sum| **sum == 0).count() == ALWAYS_ZERO {
+            break;
+        }
     }
-    // Present states are back to zero, and the trace is fetched in time.
-    let zero = Stats::default().to_array();
     let stats = Stats::from_array(sums);
-    println!("{stats:?}");
+    // Present states are back to zero, and the trace is fetched in time.
     let idle = Stats { clients: 0, subscriptions: 0, trace_dropped: 0, spool_bytes: 0, ..stats };
     assert_eq!(stats, idle);
-    let unreached = sums.iter().zip(zero).filter(|(sum, zero)| *sum == zero).count();
-    assert_eq!(unreached, 4, "only present states and dropped trace lines are zero: {stats:?}");
+    let unreached = sums.iter().filter(|sum| **sum == 0).count();
+    assert_eq!(unreached, ALWAYS_ZERO, "some counter never moves: {stats:?}");
 }
 
 #[test]
@@ -146,5 +147,7 @@ fn replay() {
     }
 }
 
-/// Seeds within which every counter of a shard moves.
+/// Counters that are zero at the end: three present states, and trace lines that were dropped.
+const ALWAYS_ZERO: usize = 4;
+/// Seeds within which every other counter of a shard moves.
 const CORNER_SEEDS: u64 = 1_500;
