@@ -197,6 +197,12 @@ impl<'a> Object<'a> {
 /// Appends a JSON string. Line ends are escaped, so the text cannot break out of its line.
 fn write_json_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..b' ' | 0x7f)) {
+        // Nearly every text: a server greets each connection twice.
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     for byte in text.bytes() {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
