@@ -359,10 +359,6 @@ impl Clients {
         !self.dirty.is_empty()
     }
 
-    pub(crate) fn dirty_len(&self) -> usize {
-        self.dirty.len()
-    }
-
     /// Puts a client back at the end of the list of those to write.
     pub(crate) fn mark_dirty(&mut self, slot: Slot) {
         let client = &mut self.slab[slot.key()];
@@ -370,6 +366,20 @@ impl Clients {
             client.places.dirty = true;
             self.dirty.push_back(slot);
         }
+    }
+
+    /// Whether clients whose sockets take everything are far behind because a turn's writes were
+    /// not enough: then reading more would only make them slow consumers without any fault of
+    /// theirs. A few bytes for each of very many clients are no reason to stop.
+    pub(crate) fn has_writable_backlog(&self) -> bool {
+        let sample = self.dirty.iter().take(BACKLOG_SAMPLE);
+        let pending = sample.filter_map(|slot| self.slab.get(slot.key()));
+        let (mut clients, mut bytes) = (0, 0);
+        for client in pending {
+            clients += 1;
+            bytes += client.outbox.pending_bytes();
+        }
+        bytes > clients * BACKLOG_PER_CLIENT
     }
 
     /// Gathers a client's next write.
@@ -417,5 +427,9 @@ impl Clients {
     }
 }
 
+/// Clients that are looked at to judge a backlog.
+const BACKLOG_SAMPLE: usize = 256;
+/// Unsent bytes a client, on average, from which on a turn only writes.
+const BACKLOG_PER_CLIENT: u64 = 8 * 1024;
 /// Room of an emptied list that is kept.
 const LIST_KEPT: usize = 1024;

@@ -111,6 +111,8 @@ pub struct Shard {
     pub(crate) closed: VecDeque<Slot>,
     /// Memory for unsent messages of the whole broker, as last told.
     pub(crate) total_spool_bytes: u64,
+    /// Whether the next turn takes nothing in, because the last one could not write enough.
+    pub(crate) writes_first: bool,
     info: ServerInfo,
     text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
@@ -151,6 +153,7 @@ impl Shard {
             leaving: VecDeque::new(),
             closed: VecDeque::new(),
             total_spool_bytes: 0,
+            writes_first: false,
             info: setup.info,
             text: Vec::new(),
             due: Vec::new(),
@@ -261,8 +264,11 @@ impl Shard {
         match admission {
             Admission::Admitted => {
                 let first = FIRST_PING_NS.min(self.limits.ping_interval_ns);
-                let jitter = self.jitter(first / 5);
-                self.arm_ping(id.slot, first + jitter);
+                let mut first = first + self.jitter(first / 5);
+                if self.limits.connect_timeout_ns > 0 {
+                    first = first.min(self.limits.connect_timeout_ns);
+                }
+                self.arm_ping(id.slot, first);
             }
             Admission::Full => {
                 self.answer(id.slot, &ProtocolError::MaxConnections);

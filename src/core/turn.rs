@@ -142,7 +142,7 @@ impl Turn<Polled> {
 impl Turn<Reading> {
     /// The next client to read, within the turn's budget.
     pub fn poll_read(&mut self) -> Option<ConnId> {
-        if self.shard.arena.is_full() {
+        if self.shard.writes_first || self.shard.arena.is_full() {
             return None;
         }
         while let Some(slot) = self.shard.ready.pop_front() {
@@ -209,6 +209,12 @@ impl Turn<Reading> {
 }
 
 impl Turn<Draining> {
+    /// Whether this turn takes in what peers have pushed. While readers that take everything are
+    /// behind, it does not: the batches wait, and so do those who would fill more.
+    pub fn may_drain(&self) -> bool {
+        !self.shard.writes_first
+    }
+
     /// Takes in one batch of a peer; the caller then returns the batch to it.
     pub fn handle_batch(&mut self, peer: ShardId, batch: &Batch) {
         self.shard.drain_batch(peer, batch);
@@ -251,9 +257,7 @@ impl Turn<HandingOffData> {
     /// On to writing: everything staged is visible to peers (I2).
     pub fn write(self) -> Turn<Writing> {
         debug_assert_eq!(self.shard.mesh.staged(), 0, "everything staged is handed off (I2)");
-        // A client that was blocked by the budget comes back at the list's end.
-        let left = self.shard.clients.dirty_len().min(WRITES_PER_TURN);
-        Turn { shard: self.shard, phase: Writing { left, client: None } }
+        Turn { shard: self.shard, phase: Writing { left: WRITES_PER_TURN, client: None } }
     }
 }
 
@@ -307,6 +311,7 @@ impl Turn<Writing> {
 
     /// On to the tick.
     pub fn tick(mut self) -> Turn<Ticking> {
+        self.shard.writes_first = self.shard.clients.has_writable_backlog();
         self.shard.settle_closings();
         self.shard.fire_timers();
         self.shard.shed();
@@ -343,5 +348,91 @@ fn can_read(client: &Client) -> bool {
     !client.places.parked && client.closing.is_none() && !client.places.input_ended
 }
 
-/// Clients that one turn writes.
+/// Writes of one turn, over all clients in turn: a client that has more comes back behind the others.
 const WRITES_PER_TURN: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fanfare_protocol::info::ServerInfo;
+
+    use super::super::shard::ShardSetup;
+    use super::*;
+    use crate::config::Limits;
+
+    fn shard(limits: Limits) -> Box<Shard> {
+        Box::new(Shard::new(ShardSetup {
+            id: ShardId::new(0).expect("there is a first shard"),
+            shards: 1,
+            batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            limits: Arc::new(limits),
+            info: ServerInfo::default(),
+            seed: 1,
+            first_generation: 0,
+            trace: None,
+            now: Instant::default(),
+        }))
+    }
+
+    fn accept(shard: Box<Shard>, number: u64) -> (Box<Shard>, ConnId) {
+        let mut turn = Turn::begin(shard, Instant::default());
+        let peer = "127.0.0.1:1".into();
+        let client = turn.handle_accept(ClientNumber(number), peer, Admission::Admitted);
+        (turn.read().drain().route().data().write().tick().finish(), client)
+    }
+
+    /// One turn in which sockets have these bytes and take all they are given. Says whether the
+    /// bytes were read, and whom it closed.
+    fn turn(shard: Box<Shard>, input: &[(ConnId, &[u8])]) -> (Box<Shard>, usize, Vec<Closed>) {
+        let mut turn = Turn::begin(shard, Instant::default());
+        for (client, _) in input {
+            turn.handle_readable(*client);
+        }
+        let (mut turn, mut reads) = (turn.read(), 0);
+        while let Some(client) = turn.poll_read() {
+            let bytes = input.iter().find(|(of, _)| *of == client).map_or(&[][..], |(_, b)| b);
+            turn.room()[..bytes.len()].copy_from_slice(bytes);
+            turn.handle_read(ReadOutcome::Bytes(bytes.len()));
+            reads += 1;
+        }
+        let mut writing = turn.drain().route().data().write();
+        while writing.poll_write().is_some() {
+            let bytes = writing.slices().map(<[u8]>::len).sum();
+            writing.handle_written(WriteOutcome::Bytes(bytes));
+        }
+        let mut tick = writing.tick();
+        let closed = std::iter::from_fn(|| tick.poll_closed()).collect();
+        (tick.finish(), reads, closed)
+    }
+
+    /// Many clients publish as much as a turn reads; one takes whatever it is given.
+    #[test]
+    fn a_reader_that_takes_everything_is_never_slow() {
+        let limits = Limits { pending_bytes_max: 64 << 20, ..Limits::default() };
+        let (mut shard, reader) = accept(shard(limits), 1);
+        let subscriptions: String = (1..=24).map(|n| format!("SUB f {n}\r\n")).collect();
+        let hello = format!("CONNECT {{\"verbose\":false}}\r\n{subscriptions}");
+        (shard, _, _) = turn(shard, &[(reader, hello.as_bytes())]);
+        let mut publishers = Vec::new();
+        for number in 2..20 {
+            let publisher;
+            (shard, publisher) = accept(shard, number);
+            let hello = &b"CONNECT {\"verbose\":false}\r\n"[..];
+            (shard, _, _) = turn(shard, &[(publisher, hello)]);
+            publishers.push(publisher);
+        }
+        let flood = b"PUB f 16\r\n0123456789abcdef\r\n".repeat(2_000);
+        let input: Vec<_> = publishers.iter().map(|client| (*client, &flood[..])).collect();
+        let (mut reads, mut turns_without) = (0, 0);
+        for _ in 0..8 {
+            let (seen, closed);
+            (shard, seen, closed) = turn(shard, &input);
+            assert_eq!(closed, [], "the reader takes all it is given");
+            shard.check();
+            reads += seen;
+            turns_without += usize::from(seen == 0);
+        }
+        assert!(reads > 0 && turns_without > 0, "input waits while output is behind");
+    }
+}

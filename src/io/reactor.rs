@@ -15,7 +15,7 @@ use super::exchange::{Exchange, Mail};
 use super::log::{Level, Log};
 use super::socket::{self, Sockets};
 use crate::core::ids::{ConnId, ShardId};
-use crate::core::shard::{Closed, Shard};
+use crate::core::shard::{Closed, Shard, ShardSetup};
 use crate::core::time::Instant;
 use crate::core::trace::Direction;
 use crate::core::turn::{
@@ -163,8 +163,13 @@ impl Reactor {
             while let Some(batch) = self.exchange.pop_back(self.me, peer) {
                 turn.handle_returned(peer, batch);
             }
+            if !turn.may_drain() {
+                continue;
+            }
             let mut drained = false;
-            while let Some(batch) = self.exchange.pop(peer, self.me) {
+            // No more than a pair has, so that a peer that refills its ring cannot hold the turn.
+            for _ in 0..ShardSetup::BATCHES_PER_PEER {
+                let Some(batch) = self.exchange.pop(peer, self.me) else { break };
                 turn.handle_batch(peer, &batch);
                 self.exchange.give_back(peer, self.me, batch);
                 drained = true;

@@ -25,7 +25,7 @@ Every message is checked: that it came, once, in order and undamaged; the result
 Examples:
   fanfare bench pubsub
   fanfare bench latency --rate 10k --json
-  fanfare bench pubsub --server-pid $(pidof fanfare) --html report.html
+  fanfare bench pubsub --server-pid $(pgrep -ox fanfare) --html report.html
   fanfare bench compare before.json after.json --html compared.html")]
 pub struct BenchArgs {
     #[command(subcommand)]

@@ -187,7 +187,7 @@ machine need several source addresses, because a source address has no more port
 127.0.0.2 and the following are used by themselves.
 
 Examples:
-  fanfare bench conns --conns 5000 --server-pid $(pidof fanfare)
+  fanfare bench conns --conns 5000 --server-pid $(pgrep -ox fanfare)
   fanfare bench conns --conns 18000 --message --hold 10s")]
 pub struct Conns {
     /// Connections.
