@@ -97,34 +97,34 @@ struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// Connections; a further one is told and closed
+    /// Connections; a further one is told and closed [default: 65536]
     #[arg(long = "max_connections", value_name = "N")]
     connections: Option<usize>,
-    /// Subscriptions of one client
+    /// Subscriptions of one client [default: 1048576]
     #[arg(long = "max_subscriptions", value_name = "N")]
     subscriptions: Option<usize>,
-    /// Bytes of a control line
+    /// Bytes of a control line [default: 4096]
     #[arg(long = "max_control_line", value_name = "BYTES", value_parser = bytes)]
     control_line: Option<u64>,
-    /// Bytes of a message
+    /// Bytes of a message [default: 1MB]
     #[arg(long = "max_payload", value_name = "BYTES", value_parser = bytes)]
     payload: Option<u64>,
-    /// Unsent bytes of one client before it is closed as a slow consumer
+    /// Unsent bytes of one client before it is closed as a slow consumer [default: 64MB]
     #[arg(long = "max_pending", value_name = "BYTES", value_parser = bytes)]
     pending: Option<u64>,
-    /// Memory for unsent messages, all clients together
+    /// Memory for unsent messages, all clients together [default: 2GB]
     #[arg(long = "max_pending_total", value_name = "BYTES", value_parser = bytes)]
     pending_total: Option<u64>,
-    /// How long a client may take nothing of what waits for it
+    /// How long a client may take nothing of what waits for it [default: 10s]
     #[arg(long = "write_deadline", value_name = "TIME", value_parser = duration)]
     write_deadline: Option<Duration>,
-    /// How long a connection may exist without one operation; 0s for ever
+    /// How long a connection may exist without one operation; 0s for ever [default: 60s]
     #[arg(long = "connect_timeout", value_name = "TIME", value_parser = duration)]
     connect_timeout: Option<Duration>,
-    /// Time between PINGs to a silent client
+    /// Time between PINGs to a silent client [default: 2m]
     #[arg(long = "ping_interval", value_name = "TIME", value_parser = duration)]
     ping_interval: Option<Duration>,
-    /// PINGs that may stay unanswered
+    /// PINGs that may stay unanswered [default: 2]
     #[arg(long = "ping_max", value_name = "N")]
     ping_max: Option<u32>,
 }
@@ -134,6 +134,7 @@ pub fn main() -> ExitCode {
     let command = match Command::try_parse_from(usual_form(std::env::args())) {
         Ok(command) => command,
         Err(error) => {
+            report_missing_feature();
             let code = if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS };
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
@@ -148,6 +149,18 @@ pub fn main() -> ExitCode {
         Some(Tool::Reply(args)) => tools::reply(args),
         None if command.serve.version => print_version(),
         None => serve(&command.serve),
+    }
+}
+
+/// Says of nats-server's options for what this release does not have that they are known.
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn report_missing_feature() {
+    for arg in std::env::args().skip(1) {
+        let name = arg.trim_start_matches('-').split('=').next().unwrap_or_default();
+        let known = NOT_YET.iter().find(|(names, _)| arg.starts_with('-') && names.contains(&name));
+        if let Some((_, feature)) = known {
+            eprintln!("fanfare: {arg}: this release has no {feature}");
+        }
     }
 }
 
@@ -304,6 +317,15 @@ const LONG: [&str; 26] = [
     "ping_max",
     "server-name",
     "max-connections",
+];
+/// Options of nats-server by the feature they belong to.
+const NOT_YET: [(&[&str], &str); 6] = [
+    (&["c", "config", "t", "sl", "signal"], "configuration files"),
+    (&["m", "http_port", "ms", "https_port"], "monitoring port"),
+    (&["js", "jetstream", "sd", "store_dir"], "JetStream"),
+    (&["user", "pass", "auth"], "authentication"),
+    (&["tls", "tlscert", "tlskey", "tlsverify", "tlscacert"], "TLS"),
+    (&["cluster", "cluster_listen", "cluster_name", "routes"], "clusters"),
 ];
 const EXAMPLES: &str = "Examples:
   fanfare                          serve on 0.0.0.0:4222

@@ -118,7 +118,9 @@ pub enum LimitsError {
 impl fmt::Display for LimitsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PayloadAbovePending => f.write_str("max_payload must not exceed max_pending"),
+            Self::PayloadAbovePending => f.write_str(
+                "max_payload must not exceed max_pending, or one message would close its receiver",
+            ),
             Self::PayloadTooLarge => {
                 write!(f, "max_payload must not exceed {} bytes", Limits::PAYLOAD_CEILING)
             }
