@@ -238,6 +238,8 @@ impl World {
         let host = &mut self.hosts[me];
         let available = if ring.brings_back {
             host.returned[peer.index()].len()
+        } else if !turn.may_drain() {
+            0
         } else if self.mutation == Mutation::DrainBeforeRead {
             host.seen_early[peer.index()]
         } else {
