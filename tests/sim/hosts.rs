@@ -56,6 +56,8 @@ pub(crate) struct Host {
     /// The last hand-off left no peer untold.
     pub(crate) settled: bool,
     pub(crate) turns: u64,
+    /// Turns that took nothing in, because writes were behind.
+    pub(crate) closed_turns: u64,
     /// Turns in a row that ended with something waiting for a batch, since faults ended.
     pub(crate) waiting_turns: u64,
     /// The time that the present turn was told.
@@ -82,6 +84,7 @@ impl Host {
             stops: false,
             settled: true,
             turns: 0,
+            closed_turns: 0,
             waiting_turns: 0,
             turn_time: Instant::default(),
             inbound: (0..shards).map(|_| VecDeque::new()).collect(),
@@ -229,6 +232,7 @@ impl World {
         mut rings: VecDeque<Ring>,
     ) -> Stage {
         let Some(ring) = rings.front_mut() else {
+            self.hosts[me].closed_turns += u64::from(!turn.may_drain());
             self.note_shard(me, "routes", 0);
             let turn = turn.route();
             let peers = self.peers_of(turn.shard());

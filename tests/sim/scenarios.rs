@@ -180,5 +180,24 @@ fn what_a_deadline_ends_is_told_to_sleeping_peers() {
     end(world);
 }
 
+#[test]
+fn a_crowd_that_keeps_up_is_written_before_more_is_taken_in() {
+    let mut world = world(2, Limits::default());
+    let crowd = connect(&mut world, &[0; 600], CHOICES);
+    for member in &crowd {
+        subscribe(&mut world, *member, "a.b", None);
+    }
+    let publishers = connect(&mut world, &[0, 1], CHOICES);
+    for number in 0..24 {
+        let publisher = publishers[number % 2];
+        publish(&mut world, publisher, "a.b", false, 20_000);
+        world.say(publisher, Op::Ping);
+    }
+    settle(&mut world);
+    assert!(world.hosts[0].closed_turns > 0, "more is due than one turn writes");
+    assert!(world.clients.iter().all(|client| !client.closed), "nobody was slow");
+    end(world);
+}
+
 /// Messages of the draws that are counted: one percent off is one sigma off.
 const FAIR_MESSAGES: usize = 16_000;
