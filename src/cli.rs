@@ -290,7 +290,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 const TOOLS: [&str; 6] = ["bench", "pub", "sub", "request", "reply", "help"];
 /// Long names that Go's grammar lets stand behind one dash.
-const LONG: [&str; 26] = [
+const LONG: [&str; 24] = [
     "addr",
     "net",
     "port",
@@ -315,8 +315,6 @@ const LONG: [&str; 26] = [
     "connect_timeout",
     "ping_interval",
     "ping_max",
-    "server-name",
-    "max-connections",
 ];
 /// Options of nats-server by the feature they belong to.
 const NOT_YET: [(&[&str], &str); 6] = [

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub enum RunError {
     /// The system refused something else that a start needs.
     System(&'static str, io::Error),
     /// A shard ended though nobody stopped it.
-    ShardEnded(usize),
+    ShardEnded,
 }
 
 impl fmt::Display for RunError {
@@ -55,7 +56,7 @@ impl fmt::Display for RunError {
             }
             Self::PidFile(path, error) => write!(f, "error writing the pid file {path}: {error}"),
             Self::System(what, error) => write!(f, "error {what}: {error}"),
-            Self::ShardEnded(shard) => write!(f, "shard {shard} ended unexpectedly"),
+            Self::ShardEnded => f.write_str("a shard ended unexpectedly"),
         }
     }
 }
@@ -87,6 +88,7 @@ struct Supervisor {
     exchange: Arc<Exchange>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     log: Log,
+    ended: Arc<Ended>,
     connections_max: u64,
     /// Connections sent to each shard since the start.
     sent: Vec<u64>,
@@ -95,6 +97,8 @@ struct Supervisor {
     held: Option<(ShardId, Mail)>,
     /// Whether the listener was left alone for want of descriptors.
     paused: bool,
+    /// Whether connections may be waiting that the last burst left.
+    more: bool,
 }
 
 impl Supervisor {
@@ -121,7 +125,10 @@ impl Supervisor {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
         poll.registry().register(&mut listener.socket, LISTENER, Interest::READABLE)?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let ended = Arc::new(Waker::new(poll.registry(), SHARD_ENDED)?);
+        let ended = Arc::new(Ended {
+            waker: Waker::new(poll.registry(), SHARD_ENDED)?,
+            any: AtomicBool::new(false),
+        });
         let polls = (0..config.shards).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let wakers = polls
             .iter()
@@ -161,11 +168,13 @@ impl Supervisor {
             exchange,
             threads,
             log,
+            ended,
             connections_max: config.limits.connections_max as u64,
             sent: vec![0; config.shards],
             next_number: 1,
             held: None,
             paused: false,
+            more: false,
         })
     }
 
@@ -189,16 +198,19 @@ impl Supervisor {
     fn run(mut self) -> Result<(), RunError> {
         let mut events = Events::with_capacity(16);
         loop {
-            let timeout = (self.paused || self.held.is_some()).then_some(Listener::PAUSE);
-            let timeout = if self.held.is_some() { Some(MAIL_PAUSE) } else { timeout };
+            let timeout = match (self.held.is_some(), self.paused, self.more) {
+                (true, _, _) => Some(MAIL_PAUSE),
+                (false, true, _) => Some(Listener::PAUSE),
+                (false, false, more) => more.then_some(Duration::ZERO),
+            };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(RunError::System("waiting", error));
                 }
                 Ok(()) | Err(_) => {}
             }
-            if let Some(shard) = self.threads.iter().position(JoinHandle::is_finished) {
-                return Err(RunError::ShardEnded(shard));
+            if self.ended.any.load(Ordering::SeqCst) {
+                return Err(RunError::ShardEnded);
             }
             if self.must_stop() {
                 self.stop();
@@ -253,12 +265,13 @@ impl Supervisor {
 
     fn accept_all(&mut self) {
         self.paused = false;
+        self.more = false;
         if let Some((shard, mail)) = self.held.take()
             && !self.send(shard, mail)
         {
             return;
         }
-        loop {
+        for _ in 0..ACCEPTS_PER_BURST {
             match self.listener.accept() {
                 Accepted::Nobody => return,
                 Accepted::Later(error) => {
@@ -279,6 +292,7 @@ impl Supervisor {
                 }
             }
         }
+        self.more = true;
     }
 
     /// The shard for one more connection, and whether there is room for it.
@@ -313,13 +327,20 @@ impl Supervisor {
     }
 }
 
-/// Wakes the supervisor when its owner, a shard's thread, ends.
-struct Alarm(Arc<Waker>);
+/// What shards' threads leave behind when they end.
+struct Ended {
+    waker: Waker,
+    any: AtomicBool,
+}
+
+/// Tells the supervisor when its owner, a shard's thread, ends.
+struct Alarm(Arc<Ended>);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
+        self.0.any.store(true, Ordering::SeqCst);
         // If even this fails, the supervisor sees the end at its next connection or signal.
-        let _ = self.0.wake();
+        let _ = self.0.waker.wake();
     }
 }
 
@@ -350,5 +371,7 @@ fn random_seed() -> io::Result<u64> {
 const LISTENER: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const SHARD_ENDED: Token = Token(2);
+/// Connections accepted before signals are looked at again.
+const ACCEPTS_PER_BURST: usize = 256;
 /// How long to leave a full mail box alone.
 const MAIL_PAUSE: Duration = Duration::from_millis(1);

@@ -122,7 +122,8 @@ impl Batch {
         self.last_head = HeadId::NONE;
         self.heads = 0;
         self.bytes.shrink_to(2 * Self::BYTES_MAX);
-        self.handles.shrink_to(4 * Self::RECORDS_MAX);
+        self.handles.shrink_to(Self::HANDLES_MAX);
+        self.group_sizes.shrink_to(Self::HANDLES_MAX);
     }
 
     #[inline]

@@ -144,6 +144,7 @@ pub(crate) struct Clients {
     pub(crate) finished: Vec<(Slot, Sid)>,
     pending_bytes_max: u64,
     generation: Generation,
+    seed: u64,
 }
 
 impl Clients {
@@ -161,7 +162,13 @@ impl Clients {
             finished: Vec::new(),
             pending_bytes_max,
             generation: Generation::default(),
+            seed: seed.wrapping_add(2),
         }
+    }
+
+    /// The secret that tables of clients' choices are hashed with.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Lets the next client have a given generation, so that a test can meet the wrap.
@@ -334,6 +341,10 @@ impl Clients {
             self.stats.count_close(reason);
             self.doomed.push(slot);
         }
+    }
+
+    pub(crate) fn has_doomed(&self) -> bool {
+        !self.doomed.is_empty()
     }
 
     /// The next marked client whose closing has not begun.

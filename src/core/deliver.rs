@@ -41,19 +41,21 @@ impl<'m> Delivery<'m> {
         self.delivered
     }
 
-    /// Queues the message for every receiver in a list but one.
+    /// Queues the message for every receiver in a list but one. Says how many were looked at.
     pub(crate) fn deliver_to_all(
         &mut self,
         clients: &mut Clients,
         interest: &mut Interest,
         list: List,
         except: Option<Slot>,
-    ) {
-        for member in interest.members_mut(list).as_mut_slice() {
+    ) -> usize {
+        let members = interest.members_mut(list).as_mut_slice();
+        for member in &mut *members {
             if Some(member.client) != except {
                 self.deliver_to_member(clients, member);
             }
         }
+        members.len()
     }
 
     /// Queues the message for the receiver at one place of a list. Says whether it took it.

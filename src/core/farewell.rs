@@ -89,6 +89,6 @@ impl Shard {
 }
 
 /// Subscriptions of closing clients that one turn removes.
-const SWEEP_PER_TURN: usize = 4096;
+const SWEEP_PER_TURN: usize = 64 * 1024;
 /// How long the last bytes of a closing client may take to leave, in nanoseconds.
 const FAREWELL_NS: u64 = 2_000_000_000;

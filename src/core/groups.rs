@@ -36,14 +36,14 @@ impl Group<'_> {
         rng: &mut Rng,
     ) -> Option<Pick> {
         let local = self.local_members().saturating_sub(excluded);
-        let remote = self.remote_members(None);
+        let remote = self.remote_members();
         let drawn = rng.below(local.saturating_add(remote));
         if drawn < local
             && let Some(pick) = self.pick_local(eligible, rng)
         {
             return Some(pick);
         }
-        self.pick_peer(None, rng).map(Pick::Peer)
+        self.pick_peer(rng).map(Pick::Peer)
     }
 
     /// Draws from this shard's members that are able to take the message.
@@ -67,13 +67,10 @@ impl Group<'_> {
         (start..total).chain(0..start).find_map(|index| self.member_at(index, &eligible))
     }
 
-    /// Draws a peer by the members it told of, leaving one out.
-    pub(crate) fn pick_peer(self, without: Option<ShardId>, rng: &mut Rng) -> Option<ShardId> {
-        let mut drawn = rng.below(self.remote_members(without));
+    /// Draws a peer by the members it told of.
+    pub(crate) fn pick_peer(self, rng: &mut Rng) -> Option<ShardId> {
+        let mut drawn = rng.below(self.remote_members());
         for (shard, _, count) in self.remotes() {
-            if Some(shard) == without {
-                continue;
-            }
             if drawn < count {
                 return Some(shard);
             }
@@ -92,9 +89,8 @@ impl Group<'_> {
         u32::try_from(sizes.sum::<usize>()).unwrap_or(u32::MAX)
     }
 
-    fn remote_members(self, without: Option<ShardId>) -> u32 {
-        let counted = self.remotes().filter(|(shard, _, _)| Some(*shard) != without);
-        counted.fold(0, |sum: u32, (_, _, count)| sum.saturating_add(count))
+    fn remote_members(self) -> u32 {
+        self.remotes().fold(0, |sum: u32, (_, _, count)| sum.saturating_add(count))
     }
 
     fn remotes(self) -> impl Iterator<Item = (ShardId, Handle, u32)> {

@@ -68,6 +68,11 @@ impl Assembly {
         self.body.len() == self.framed_len()
     }
 
+    /// Whether the first byte behind the message has come and is wrong already.
+    pub(crate) fn breaks_frame(&self) -> bool {
+        self.body.get(self.total_len as usize).is_some_and(|byte| *byte != b'\r')
+    }
+
     /// The two bytes behind the message; only of a whole one.
     pub(crate) fn frame_end(&self) -> [u8; 2] {
         let end = self.body.len();

@@ -5,6 +5,8 @@
 //! stays with its client (`inbox`).
 
 use fanfare_protocol::decode::{self, DecodeError, LastLine, Step};
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::op::ClientOp;
 
 use super::ids::{ConnId, Slot};
 use super::inbox::Assembly;
@@ -80,7 +82,7 @@ impl Shard {
 
     /// Whether a client with a waiting command is worth a try.
     pub(crate) fn can_resume(&self) -> bool {
-        !self.parked.is_empty() && self.mesh.returned() != self.parked_at
+        !self.parked.is_empty() && (self.yielded || self.mesh.returned() != self.parked_at)
     }
 
     fn resume_parked(&mut self) {
@@ -88,7 +90,12 @@ impl Shard {
             return;
         }
         self.parked_at = self.mesh.returned();
+        self.yielded = false;
         for _ in 0..self.parked.len() {
+            if self.visits_left == 0 {
+                self.yielded = true;
+                return;
+            }
             let Some(slot) = self.parked.pop_front() else { return };
             if !self.clients.contains(slot) {
                 continue;
@@ -104,9 +111,13 @@ impl Shard {
     }
 
     fn park(&mut self, slot: Slot, rest: &[u8]) {
+        let now = self.now;
         let client = self.clients.get_mut(slot);
         client.inbox.keep(rest);
         client.places.parked = true;
+        // What waits here is no fault of the client's.
+        client.operated = true;
+        client.last_input = now;
         self.parked.push_back(slot);
         self.clients.stats.parked += 1;
     }
@@ -126,10 +137,15 @@ impl Shard {
         let mut operated = false;
         let mut last_line = LastLine::default();
         while !rest.is_empty() {
+            if self.visits_left == 0 {
+                self.yielded = true;
+                return self.park(slot, rest);
+            }
             match decode::next_after(rest, &self.decode_limits, &mut last_line) {
                 Ok(Step::Op(op, used)) => match self.apply(slot, &op) {
                     Flow::Done => {
-                        operated = true;
+                        // An answer to our own PING is no sign that the client wants anything.
+                        operated |= !matches!(op, ClientOp::Pong);
                         rest = &rest[used..];
                     }
                     Flow::Park => return self.park(slot, rest),
@@ -151,6 +167,9 @@ impl Shard {
                 Ok(Step::More) => break,
                 Err(error) => return self.refuse(slot, error),
             }
+            if self.clients.has_doomed() {
+                self.settle_closings();
+            }
             if self.clients.get(slot).closing.is_some() {
                 return;
             }
@@ -170,6 +189,10 @@ impl Shard {
         let taken = assembly.take(rest);
         *rest = &rest[taken..];
         if !assembly.is_whole() {
+            if assembly.breaks_frame() {
+                self.refuse(slot, ProtocolError::UnknownOperation.into());
+                return Flow::Stop;
+            }
             client.inbox.assembly = Some(assembly);
             return Flow::Done;
         }

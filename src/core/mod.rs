@@ -12,7 +12,7 @@
 //! * I7 one match: a message is matched once, on the publisher's shard.
 //! * I8 one per group: for each group name exactly one member is asked, in the whole broker.
 //! * I9 stale handles are harmless: a handle is slot and generation; a mismatch does nothing.
-//! * I10 no lost wake: kept by `io::ring`.
+//! * I10 no lost wake: kept by `io::bell`.
 //! * I11 bounds: everything that input can grow has a limit.
 //! * I12 determinism: outputs follow from state, inputs, time handed in, and seed.
 //! * I13 one home: a client never changes its shard.

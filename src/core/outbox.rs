@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::segment::Record;
+use super::segment::{Record, SEGMENT_BYTES};
 use super::sids::{Sid, SidTable};
 use super::spool::{RecordId, SegmentId, Spool};
 
@@ -187,6 +187,17 @@ impl Outbox {
     /// Bytes that wait to be written.
     pub(crate) fn pending_bytes(&self) -> u64 {
         self.pending_bytes
+    }
+
+    /// Bytes that cannot be freed before this is written: what waits, or the segments it is in.
+    pub(crate) fn pinned_bytes(&self) -> u64 {
+        let behind = self.behind.iter().flat_map(|behind| behind.iter());
+        let (mut last, mut segments) = (SegmentId::FIXED, 0u64);
+        for run in std::iter::once(&self.front).chain(behind) {
+            segments += u64::from(run.segment != last && run.segment != SegmentId::FIXED);
+            last = run.segment;
+        }
+        self.pending_bytes.max(segments * SEGMENT_BYTES as u64)
     }
 
     /// References that wait: what the client costs beside its share of the spool.

@@ -99,7 +99,9 @@ impl Shard {
             match self.interest.resolve_filter(*handle) {
                 Some(slot) => {
                     let (clients, interest) = (&mut self.clients, &mut self.interest);
-                    delivery.deliver_to_all(clients, interest, List::Plain(slot), None);
+                    let visited =
+                        delivery.deliver_to_all(clients, interest, List::Plain(slot), None);
+                    self.visits_left = self.visits_left.saturating_sub(visited);
                 }
                 None => self.clients.stats.stale_handles += 1,
             }
@@ -142,7 +144,7 @@ impl Shard {
     /// Passes a group's message on: the member it was sent for has gone meanwhile.
     fn repick(&mut self, message: &Message<'_>, to: &DeliverTo<'_>) {
         let group = Group { interest: &self.interest, queues: &self.group_queues };
-        let peer = group.pick_peer(None, &mut self.rng);
+        let peer = group.pick_peer(&mut self.rng);
         let has_hops = usize::from(to.hops) < self.shards;
         let bytes = Batch::message_bytes(message);
         let Some(peer) = peer.filter(|p| has_hops && self.mesh.has_data_room(*p, bytes)) else {
@@ -171,6 +173,8 @@ impl Shard {
         for queues in queues.chunk_by(|a, b| a.0 == b.0) {
             let group = Group { interest: &self.interest, queues };
             let excluded = not_to.map_or(0, |_| own_members(&self.clients, publisher, queues));
+            let looked_at = not_to.map_or(0, |_| self.clients.get(publisher).subs.len());
+            self.visits_left = self.visits_left.saturating_sub(looked_at);
             let eligible = |member: &Member| is_eligible(&self.clients, member, not_to);
             let Some(pick) = group.pick(excluded, eligible, &mut self.rng) else { continue };
             let peer = if let Pick::Peer(peer) = pick { peer } else { self.id };
@@ -202,7 +206,9 @@ impl Shard {
         let except = (!choices.echo).then_some(slot);
         for filter in &self.plan.filters {
             let list = List::Plain(*filter);
-            delivery.deliver_to_all(&mut self.clients, &mut self.interest, list, except);
+            let visited =
+                delivery.deliver_to_all(&mut self.clients, &mut self.interest, list, except);
+            self.visits_left = self.visits_left.saturating_sub(visited);
         }
         for (queue, position) in &self.plan.picks {
             let list = List::Queue(*queue);
@@ -263,6 +269,8 @@ impl Shard {
         let client = self.clients.get(slot);
         self.plan.filters.iter().find_map(|filter| {
             let members = self.interest.filter(*filter).members.as_slice();
+            self.visits_left =
+                self.visits_left.saturating_sub(members.len().min(client.subs.len()));
             if members.len() <= client.subs.len() {
                 let position = members.iter().position(|member| member.client == slot)?;
                 return Some((*filter, position));

@@ -43,7 +43,7 @@ pub(crate) struct Segment {
     shared: Vec<Bytes>,
     pub(super) shared_bytes: u64,
     /// Deliveries that still need a record of this segment.
-    pub(super) references: u32,
+    pub(super) references: u64,
     pub(super) last_head: HeadId,
 }
 

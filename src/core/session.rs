@@ -188,7 +188,8 @@ impl Shard {
         let sid = self.clients.sids.intern(sid);
         let member = Member { client: slot, sid, delivered: 0, max: 0 };
         let (list, position) = self.interest.add(filter, queue, member);
-        self.clients.get_mut(slot).subs.insert(Sub { sid, position, list });
+        let seed = self.clients.seed();
+        self.clients.get_mut(slot).subs.insert(Sub { sid, position, list }, seed);
         self.clients.stats.subscriptions += 1;
         for peer in mesh::each(peers) {
             self.mesh.stage_change(peer, &self.interest.change(list));

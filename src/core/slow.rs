@@ -31,6 +31,15 @@ impl Shard {
         }
     }
 
+    /// Notes that a client's socket took something: its deadline counts from here.
+    pub(crate) fn note_progress(&mut self, slot: Slot) {
+        let now = self.now;
+        let client = self.clients.get_mut(slot);
+        if client.places.waiting && client.closing.is_none() {
+            client.waiting_since = now;
+        }
+    }
+
     pub(crate) fn deadline_due(&mut self, slot: Slot) {
         let client = self.clients.get_mut(slot);
         if client.closing.is_some() {
@@ -56,6 +65,11 @@ impl Shard {
         let client = self.clients.get_mut(slot);
         client.places.ping_timer = false;
         if client.closing.is_some() {
+            return;
+        }
+        if client.places.parked {
+            // Its PONG may stand behind a command that waits for us.
+            self.arm_ping(slot, interval);
             return;
         }
         let age = self.now.since_ns(client.started);
@@ -100,19 +114,26 @@ impl Shard {
         if self.clients.spool.held_bytes() <= budget {
             return;
         }
-        let mut debtors: Vec<(u64, Slot)> = self
+        // Who is leaving anyway goes first; then whoever keeps most from being freed, which for a
+        // reader of few messages between many others' is more than what waits for it.
+        let mut debtors: Vec<(bool, u64, Slot)> = self
             .clients
             .iter()
-            .filter(|client| client.closing.is_none() && !client.outbox.is_empty())
-            .map(|client| (client.outbox.pending_bytes(), client.id.slot))
+            .filter(|client| !client.outbox.is_empty())
+            .map(|client| (client.closing.is_some(), client.outbox.pinned_bytes(), client.id.slot))
             .collect();
         debtors.sort_unstable_by(|a, b| b.cmp(a));
-        for (_, slot) in debtors {
+        for (is_leaving, _, slot) in debtors {
             if self.clients.spool.held_bytes() <= budget {
                 return;
             }
-            self.clients.doom(slot, CloseReason::SlowConsumerShed);
-            self.settle_closings();
+            if is_leaving {
+                self.clients.discard(slot);
+                self.finish_close(slot);
+            } else {
+                self.clients.doom(slot, CloseReason::SlowConsumerShed);
+                self.settle_closings();
+            }
         }
     }
 }

@@ -116,7 +116,7 @@ impl Spool {
 
     /// Deliveries that still need a record of theirs: zero when every outbox is empty.
     pub(crate) fn references(&self) -> u64 {
-        self.segments.iter().skip(1).map(|(_, segment)| u64::from(segment.references)).sum()
+        self.segments.iter().skip(1).map(|(_, segment)| segment.references).sum()
     }
 
     /// Stores a message. It stays until [`Spool::reclaim`] unless a delivery acquires it.
@@ -197,6 +197,7 @@ impl Spool {
         }
         let key = id.0 as usize;
         let segment = &mut self.segments[key];
+        let count = u64::from(count);
         debug_assert!(segment.references >= count, "returned at most as often as lent");
         segment.references -= count;
         if segment.references == 0 {

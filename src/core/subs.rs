@@ -34,7 +34,15 @@ pub(crate) struct Subs {
     /// All of them, in no order that means anything.
     all: Vec<Sub>,
     /// Indexes into `all`, once there are more than a scan should pass.
-    by_sid: Option<Box<HashTable<u32>>>,
+    by_sid: Option<Box<BySid>>,
+}
+
+/// Indexes by sid. The seed is the shard's secret: clients choose their sids, and a chain of
+/// collisions would cost their neighbours' time.
+#[derive(Debug)]
+struct BySid {
+    table: HashTable<u32>,
+    seed: u64,
 }
 
 impl Subs {
@@ -50,7 +58,7 @@ impl Subs {
         self.all.get(self.index_of(sid)?)
     }
 
-    pub(crate) fn insert(&mut self, sub: Sub) {
+    pub(crate) fn insert(&mut self, sub: Sub, seed: u64) {
         debug_assert!(self.find(sub.sid).is_none(), "a sid names one subscription");
         let index = self.all.len();
         if index == self.all.capacity() && index < FEW {
@@ -59,15 +67,12 @@ impl Subs {
         self.all.push(sub);
         let all = &self.all;
         match &mut self.by_sid {
-            Some(table) => {
-                table.insert_unique(hash(sub.sid), narrow(index), |at| hash(sid_at(all, *at)));
-            }
+            Some(by_sid) => by_sid.add(all, index),
             None if all.len() > FEW => {
-                let mut table = HashTable::with_capacity(FEW * 2);
-                for (at, sub) in all.iter().enumerate() {
-                    table.insert_unique(hash(sub.sid), narrow(at), |at| hash(sid_at(all, *at)));
-                }
-                self.by_sid = Some(Box::new(table));
+                let table = HashTable::with_capacity(FEW * 2);
+                let mut by_sid = Box::new(BySid { table, seed });
+                (0..all.len()).for_each(|index| by_sid.add(all, index));
+                self.by_sid = Some(by_sid);
             }
             None => {}
         }
@@ -77,19 +82,18 @@ impl Subs {
         let index = self.index_of(sid)?;
         let removed = self.all.swap_remove(index);
         let moved_from = narrow(self.all.len());
-        if let Some(table) = &mut self.by_sid {
-            if let Ok(entry) = table.find_entry(hash(sid), |at| *at == narrow(index)) {
+        if let Some(by_sid) = &mut self.by_sid {
+            let (table, seed) = (&mut by_sid.table, by_sid.seed);
+            if let Ok(entry) = table.find_entry(hash(seed, sid), |at| *at == narrow(index)) {
                 entry.remove();
             }
             if let Some(moved) = self.all.get(index)
-                && let Some(at) = table.find_mut(hash(moved.sid), |at| *at == moved_from)
+                && let Some(at) = table.find_mut(hash(seed, moved.sid), |at| *at == moved_from)
             {
                 *at = narrow(index);
             }
         }
-        if self.all.is_empty() {
-            *self = Self::new();
-        }
+        self.shrink();
         Some(removed)
     }
 
@@ -114,11 +118,32 @@ impl Subs {
     fn index_of(&self, sid: Sid) -> Option<usize> {
         match &self.by_sid {
             None => self.all.iter().position(|sub| sub.sid == sid),
-            Some(table) => {
+            Some(by_sid) => {
                 let is_it = |at: &u32| sid_at(&self.all, *at) == sid;
-                table.find(hash(sid), is_it).map(|at| *at as usize)
+                by_sid.table.find(hash(by_sid.seed, sid), is_it).map(|at| *at as usize)
             }
         }
+    }
+
+    /// Gives back what a client with many subscriptions no longer uses.
+    fn shrink(&mut self) {
+        if self.all.is_empty() {
+            *self = Self::new();
+        } else if self.all.len() * 4 < self.all.capacity() {
+            self.all.shrink_to(self.all.len() * 2);
+            if let Some(by_sid) = &mut self.by_sid {
+                let (all, seed) = (&self.all, by_sid.seed);
+                by_sid.table.shrink_to(all.len() * 2, |at| hash(seed, sid_at(all, *at)));
+            }
+        }
+    }
+}
+
+impl BySid {
+    fn add(&mut self, all: &[Sub], index: usize) {
+        let at = narrow(index);
+        let rehash = |at: &u32| hash(self.seed, sid_at(all, *at));
+        self.table.insert_unique(hash(self.seed, sid_at(all, at)), at, rehash);
     }
 }
 
@@ -131,9 +156,8 @@ fn narrow(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-fn hash(sid: Sid) -> u64 {
-    // The client chooses its sids and meets only itself in this table: a fixed seed will do.
-    FixedState::with_seed(0x5349_4453).hash_one(sid)
+fn hash(seed: u64, sid: Sid) -> u64 {
+    FixedState::with_seed(seed).hash_one(sid)
 }
 
 /// Up to here a scan beats a table and costs less memory.
@@ -159,7 +183,7 @@ mod tests {
                 (None, 0 | 1) => {
                     let list = List::Plain(Slot::from_key(step as usize));
                     let sub = Sub { sid, position: 0, list };
-                    subs.insert(sub);
+                    subs.insert(sub, 5);
                     model.push(sub);
                 }
                 (Some(at), 0) => {

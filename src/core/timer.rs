@@ -1,8 +1,7 @@
 //! Timers of one shard: a hierarchical wheel (Varghese and Lauck, 1987) of 8 ms ticks.
 //!
 //! Absent: what a timer means. There is no removal: a timer that has lost its purpose fires and is
-//! ignored, and a client has at most one timer of each kind, so that there are at most two a
-//! client.
+//! ignored. A client has at most one ping, one deadline, and one for its farewell.
 
 use super::ids::ConnId;
 use super::time::Instant;

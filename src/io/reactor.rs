@@ -33,7 +33,16 @@ pub(crate) struct Reactor {
     clock: Clock,
     log: Log,
     stop_deadline_ns: u64,
-    stop_at: Option<Instant>,
+    stop: Option<Stop>,
+}
+
+/// A stop under way: nothing is read any more.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    /// When what peers were given has arrived and clients are told farewell; `None` once they are.
+    farewell_at: Option<Instant>,
+    /// When the shard ends, whoever is left.
+    end_at: Instant,
 }
 
 impl Reactor {
@@ -53,7 +62,7 @@ impl Reactor {
             clock,
             log,
             stop_deadline_ns,
-            stop_at: None,
+            stop: None,
         }
     }
 
@@ -75,7 +84,10 @@ impl Reactor {
     }
 
     fn has_stopped(&self, shard: &Shard) -> bool {
-        self.stop_at.is_some_and(|at| shard.stats().clients == 0 || self.clock.now() >= at)
+        self.stop.is_some_and(|stop| {
+            let nobody_left = stop.farewell_at.is_none() && shard.stats().clients == 0;
+            nobody_left || self.clock.now() >= stop.end_at
+        })
     }
 
     /// Phase 1: waits for a cause.
@@ -94,7 +106,8 @@ impl Reactor {
     }
 
     fn timeout(&self, shard: &Shard) -> Option<Duration> {
-        let next = [shard.poll_timeout(), self.stop_at].into_iter().flatten().min()?;
+        let stop = self.stop.map(|stop| stop.farewell_at.unwrap_or(stop.end_at));
+        let next = [shard.poll_timeout(), stop].into_iter().flatten().min()?;
         Some(Duration::from_nanos(next.since_ns(self.clock.now())))
     }
 
@@ -103,6 +116,7 @@ impl Reactor {
         turn.handle_total_spool(self.exchange.total_spool_bytes());
         note_events(&mut turn, events);
         self.take_mail(&mut turn);
+        self.say_farewell(&mut turn);
         let mut turn = turn.read();
         self.read(&mut turn);
         let mut turn = turn.drain();
@@ -138,10 +152,24 @@ impl Reactor {
                 }
                 Mail::Stop => {
                     let now = self.clock.now();
-                    self.stop_at = Some(now.after_ns(self.stop_deadline_ns));
-                    turn.handle_shutdown();
+                    self.stop = Some(Stop {
+                        farewell_at: Some(now.after_ns(QUIESCE_NS.min(self.stop_deadline_ns))),
+                        end_at: now.after_ns(self.stop_deadline_ns),
+                    });
+                    turn.handle_quiesce();
                 }
             }
+        }
+    }
+
+    /// Closes all clients, some time after the stop began: shards are told of it one after the
+    /// other, and what one of them accepted is to reach the clients of all.
+    fn say_farewell(&mut self, turn: &mut Turn<Polled>) {
+        if let Some(stop) = &mut self.stop
+            && stop.farewell_at.is_some_and(|at| self.clock.now() >= at)
+        {
+            stop.farewell_at = None;
+            turn.handle_shutdown();
         }
     }
 
@@ -268,5 +296,7 @@ fn token(client: ConnId) -> Token {
     Token(usize::try_from(client.token()).unwrap_or(0))
 }
 
+/// How long shards only hand over and write before they close their clients, in nanoseconds.
+const QUIESCE_NS: u64 = 50_000_000;
 /// Events that one poll brings at most.
 const EVENTS_PER_TURN: usize = 1024;
