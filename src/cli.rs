@@ -103,6 +103,12 @@ struct LimitArgs {
     /// Subscriptions of one client [default: 1048576]
     #[arg(long = "max_subscriptions", value_name = "N")]
     subscriptions: Option<usize>,
+    /// Tokens of a subscription's filter; 0 leaves it to the control line [default: 0]
+    #[arg(long = "max_sub_tokens", value_name = "N")]
+    sub_tokens: Option<usize>,
+    /// Different filters that the broker knows [default: 16777216]
+    #[arg(long = "max_filters", value_name = "N")]
+    filters: Option<usize>,
     /// Bytes of a control line [default: 4096]
     #[arg(long = "max_control_line", value_name = "BYTES", value_parser = bytes)]
     control_line: Option<u64>,
@@ -228,6 +234,8 @@ fn limits(args: &LimitArgs) -> Limits {
     Limits {
         connections_max: args.connections.unwrap_or(default.connections_max),
         subscriptions_max: args.subscriptions.unwrap_or(default.subscriptions_max),
+        subscription_tokens_max: args.sub_tokens.unwrap_or(default.subscription_tokens_max),
+        filters_max: args.filters.unwrap_or(default.filters_max),
         control_line_max: size(args.control_line, default.control_line_max),
         payload_max: size(args.payload, default.payload_max),
         pending_bytes_max: args.pending.unwrap_or(default.pending_bytes_max),
@@ -290,7 +298,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 const TOOLS: [&str; 6] = ["bench", "pub", "sub", "request", "reply", "help"];
 /// Long names that Go's grammar lets stand behind one dash.
-const LONG: [&str; 24] = [
+const LONG: [&str; 26] = [
     "addr",
     "net",
     "port",
@@ -307,6 +315,8 @@ const LONG: [&str; 24] = [
     "help",
     "max_connections",
     "max_subscriptions",
+    "max_sub_tokens",
+    "max_filters",
     "max_control_line",
     "max_payload",
     "max_pending",

@@ -6,7 +6,7 @@
 
 use fanfare_protocol::decode::{self, DecodeError, LastLine, Step};
 use fanfare_protocol::error::ProtocolError;
-use fanfare_protocol::op::ClientOp;
+use fanfare_protocol::op::{ClientOp, Publish};
 
 use super::ids::{ConnId, Slot};
 use super::inbox::Assembly;
@@ -201,6 +201,10 @@ impl Shard {
             return Flow::Stop;
         }
         let body = assembly.take_body();
+        if self.clients.trace.enabled {
+            let publish = Publish { line: assembly.line(), framed: &body };
+            self.clients.trace_operation(slot, &ClientOp::Publish(publish));
+        }
         let flow = self.publish(slot, &assembly.line(), Body::Shared(&body));
         let client = self.clients.get_mut(slot);
         client.operated = true;

@@ -210,6 +210,7 @@ impl Shard {
         }
         let tokens_max = self.limits.subscription_tokens_max;
         if tokens_max > 0 && subject::token_count(filter) > tokens_max {
+            self.clients.stats.subscriptions_refused += 1;
             return Err(ProtocolError::TooManyTokens(filter.to_vec()));
         }
         let subs = &self.clients.get(slot).subs;
