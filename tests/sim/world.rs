@@ -242,9 +242,13 @@ impl World {
     /// Runs until nothing is left to happen.
     pub(crate) fn settle(&mut self) -> Checked {
         let turns: u64 = self.hosts.iter().map(|host| host.turns).sum();
-        let mut quiet = 0;
+        let (mut quiet, mut rounds) = (0, 0);
         while quiet < QUIET_ROUNDS {
             quiet += 1;
+            rounds += 1;
+            if rounds > ROUNDS_MAX {
+                return fail("liveness", "bytes never stop moving".to_owned());
+            }
             for client in 0..self.clients.len() {
                 if self.clients[client].socket.has_arrivals() {
                     self.arrive(client, 2 * self.swarm.piece_bytes as usize + 64);
@@ -327,5 +331,7 @@ pub(crate) fn shard_id(index: usize) -> ShardId {
 const STEP_NS: u64 = 1_000;
 /// Rounds without any event after which a world is quiet.
 const QUIET_ROUNDS: u32 = 3;
+/// Rounds in which a world without faults becomes quiet, even where bytes go one by one.
+const ROUNDS_MAX: u64 = 1_000_000;
 /// Turns in which a world without faults becomes quiet.
 const TURNS_MAX: u64 = 20_000;
