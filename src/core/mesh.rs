@@ -113,12 +113,6 @@ impl Mesh {
         self.lane(peer, lane).staged.pop_front()
     }
 
-    /// Whether anything waits to be handed to a peer.
-    pub(crate) fn has_staged(&self, peer: ShardId) -> bool {
-        let peer = &self.peers[peer.index()];
-        !peer.interest.staged.is_empty() || !peer.data.staged.is_empty()
-    }
-
     /// Takes a batch back that its receiver has emptied.
     pub(crate) fn handle_returned(&mut self, peer: ShardId, mut batch: Box<Batch>) {
         batch.clear();

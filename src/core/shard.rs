@@ -217,11 +217,6 @@ impl Shard {
         self.timers.next()
     }
 
-    /// Whether anything waits to be handed to a peer.
-    pub fn has_staged(&self, peer: ShardId) -> bool {
-        self.mesh.has_staged(peer)
-    }
-
     /// Takes a batch back that a peer has emptied.
     pub fn handle_returned(&mut self, peer: ShardId, batch: Box<Batch>) {
         self.mesh.handle_returned(peer, batch);

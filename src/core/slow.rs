@@ -137,3 +137,81 @@ impl Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fanfare_protocol::info::ServerInfo;
+
+    use super::super::ids::{ClientNumber, ShardId};
+    use super::super::shard::{Admission, ShardSetup};
+    use super::super::time::Instant;
+    use super::*;
+    use crate::config::Limits;
+
+    fn shard(limits: Limits) -> Shard {
+        Shard::new(ShardSetup {
+            id: ShardId::new(0).expect("there is a first shard"),
+            shards: 1,
+            batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            limits: Arc::new(limits),
+            info: ServerInfo::default(),
+            seed: 1,
+            first_generation: 0,
+            trace: None,
+            now: Instant::default(),
+        })
+    }
+
+    fn accept(shard: &mut Shard) -> Slot {
+        let slot = shard.accept(ClientNumber(1), "127.0.0.1:1".into(), Admission::Admitted).slot;
+        shard.clients.discard(slot);
+        slot
+    }
+
+    fn reason_at(shard: &mut Shard, slot: Slot, ms: u64) -> Option<CloseReason> {
+        shard.now = Instant::from_ns(ms * 1_000_000);
+        shard.fire_timers();
+        shard.clients.get(slot).closing
+    }
+
+    #[test]
+    fn a_write_deadline_counts_from_the_last_byte_taken() {
+        let ten_seconds = 10_000_000_000;
+        let limits = Limits {
+            write_deadline_ns: ten_seconds,
+            ping_interval_ns: 100 * ten_seconds,
+            ..Limits::default()
+        };
+        let mut shard = shard(limits);
+        let slot = accept(&mut shard);
+        shard.clients.get_mut(slot).rtt_known = true;
+        shard.clients.push_text(slot, b"waits");
+        shard.note_blocked(slot, 0);
+        assert_eq!(reason_at(&mut shard, slot, 8_000), None);
+        shard.note_progress(slot);
+        shard.note_blocked(slot, 0);
+        assert_eq!(reason_at(&mut shard, slot, 17_900), None);
+        let reason = reason_at(&mut shard, slot, 18_100);
+        assert_eq!(reason, Some(CloseReason::SlowConsumerWriteDeadline));
+    }
+
+    /// A reader of little that stands between much of others' keeps it all from being freed.
+    #[test]
+    fn shedding_begins_with_who_pins_most() {
+        let limits = Limits { shard_spool_bytes_max: 512 * 1024, ..Limits::default() };
+        let mut shard = shard(limits);
+        let (thin, thick, done) = (accept(&mut shard), accept(&mut shard), accept(&mut shard));
+        let large = vec![b'x'; 60_000];
+        for n in 0..20 {
+            shard.clients.push_text(thin, b"little");
+            shard.clients.push_text(if n < 3 { thick } else { done }, &large);
+        }
+        shard.clients.discard(done);
+        shard.shed();
+        let closing = |slot| shard.clients.get(slot).closing;
+        assert_eq!(closing(thin), Some(CloseReason::SlowConsumerShed));
+        assert_eq!(closing(thick), None, "it has more unsent bytes and pins less");
+    }
+}

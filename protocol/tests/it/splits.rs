@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 
-use fanfare_protocol::decode::{self, Step};
+use fanfare_protocol::decode::{self, LastLine, Step};
 use fanfare_protocol::limits::DecodeLimits;
 
 use crate::outcome;
@@ -29,6 +29,24 @@ proptest! {
         cuts.sort_unstable();
         let pieces = cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]);
         prop_assert_eq!(&outcome::of_reads(pieces, &limits), &whole);
+    }
+
+    /// Reads a stream in which every line stands three times, with and without the memory of the
+    /// last publish line.
+    #[test]
+    fn remembering_the_last_line_changes_no_answer(
+        stream in streams::stream(),
+        limits in streams::limits(),
+    ) {
+        let stream = stream.repeat(3);
+        let mut last = LastLine::default();
+        let mut rest = &stream[..];
+        loop {
+            let remembered = decode::next_after(rest, &limits, &mut last);
+            prop_assert_eq!(&remembered, &decode::next(rest, &limits));
+            let Ok(Step::Op(_, used)) = remembered else { break };
+            rest = &rest[used..];
+        }
     }
 
     /// Compares with the grammar at every position of the stream, operation or not.
