@@ -22,7 +22,7 @@
 //! `texts`, `sids`, `short_text`, `small_list`, `trace`), a client's ends (`inbox`, `segment`,
 //! `spool`, `outbox`, `subs`, `clients`), who wants what (`trie`, `filters`, `interest`, `groups`,
 //! `plan`), between shards (`message`, `batch`, `mesh`), what happens (`deliver`, `route`,
-//! `session`, `intake`, `slow`, `farewell`), and the whole (`shard`, `turn`).
+//! `session`, `intake`, `slow`, `farewell`), and the whole (`placement`, `shard`, `turn`).
 
 pub mod batch;
 mod clients;
