@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use fanfare_bench::cli as tools;
 
 use crate::admin::supervisor::{self, PROTOCOL_VERSION, RunError};
-use crate::config::{Config, Limits, Verbosity};
+use crate::config::{Config, Limits, Listener, Verbosity};
 
 /// Fanfare: a lightweight publish/subscribe message broker that speaks the NATS client protocol.
 ///
@@ -209,8 +209,7 @@ fn config(args: &ServeArgs) -> Result<Config, String> {
     let limits = limits(&args.limits);
     limits.check().map_err(|error| error.to_string())?;
     Ok(Config {
-        host: args.host.clone(),
-        port,
+        listeners: vec![Listener::classic(&args.host, port)],
         server_name: args.name.clone(),
         shards,
         pid_file: args.pid.clone(),
@@ -219,6 +218,7 @@ fn config(args: &ServeArgs) -> Result<Config, String> {
         verbosity: Verbosity { debug: args.debug, trace: args.trace },
         traced_message_max: args.max_traced_msg_len,
         limits,
+        ..Config::default()
     })
 }
 
@@ -355,11 +355,11 @@ mod tests {
     #[test]
     fn one_dash_or_two_and_a_blank_or_an_equals_sign() {
         for line in ["-a ::1 -p 7", "--addr ::1 --port=7", "-addr=::1 -port 7", "-net ::1 -p=7"] {
-            let config = parse(line);
-            assert_eq!((config.host.as_str(), config.port), ("::1", 7), "{line}");
+            assert_eq!(parse(line).listeners, [Listener::classic("::1", 7)], "{line}");
         }
-        assert_eq!(parse("-p -1").port, 0);
-        assert_eq!(parse("--port=-1").port, 0);
+        for line in ["-p -1", "--port=-1"] {
+            assert_eq!(parse(line).listeners, [Listener::classic("0.0.0.0", 0)], "{line}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::config::Config;
 pub const PROTOCOL_VERSION: &str = "2.14.0";
 
 /// INFO for one start of the broker, with a fresh identity.
-pub(super) fn server_info(config: &Config, address: SocketAddr) -> ServerInfo {
+pub(super) fn server_info(config: &Config, host: &str, address: SocketAddr) -> ServerInfo {
     let server_id = KeyPair::new_server().public_key();
     let server_name = match config.server_name.as_str() {
         "" => server_id.clone(),
@@ -26,7 +26,7 @@ pub(super) fn server_info(config: &Config, address: SocketAddr) -> ServerInfo {
         version: PROTOCOL_VERSION.to_owned(),
         proto: 1,
         go: format!("rust (fanfare {})", env!("CARGO_PKG_VERSION")),
-        host: config.host.clone(),
+        host: host.to_owned(),
         port: address.port(),
         headers: true,
         max_payload: config.limits.payload_max as u64,

@@ -19,6 +19,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use super::{identity, limits};
 use crate::config::Config;
+use crate::config::listen::Address;
 use crate::core::ids::{ClientNumber, ShardId};
 use crate::core::placement::{self, Load};
 use crate::core::shard::{Admission, Shard, ShardSetup};
@@ -103,11 +104,12 @@ struct Supervisor {
 
 impl Supervisor {
     fn start(config: &Config, log: Log) -> Result<Self, RunError> {
-        let address = format!("{}:{}", config.host, config.port);
+        let (host, port) = classic_address(config);
+        let address = format!("{host}:{port}");
         let open_files = limits::raise_open_files();
-        let listener = Listener::bind(&config.host, config.port)
-            .map_err(|error| RunError::Listen(address, error))?;
-        let info = identity::server_info(config, listener.address);
+        let listener =
+            Listener::bind(&host, port).map_err(|error| RunError::Listen(address, error))?;
+        let info = identity::server_info(config, &host, listener.address);
         announce(&log, config, &info, open_files);
         let mut supervisor = Self::launch(config, log, listener, info)
             .map_err(|error| RunError::System("starting", error))?;
@@ -184,11 +186,8 @@ impl Supervisor {
                 .map_err(|error| RunError::PidFile(path.clone(), error))?;
         }
         let port = self.listener.address.port();
-        let host = if config.host.contains(':') {
-            format!("[{}]", config.host)
-        } else {
-            config.host.clone()
-        };
+        let (host, _) = classic_address(config);
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
         let line = |text| self.log.line(Level::Info, text);
         line(format!("Listening for client connections on {host}:{port}"));
         line("Server is ready".to_owned());
@@ -361,6 +360,14 @@ fn announce(log: &Log, config: &Config, info: &ServerInfo, open_files: Option<u6
             config.limits.connections_max
         );
         log.line(Level::Warn, text);
+    }
+}
+
+/// Host and port of the first listener.
+fn classic_address(config: &Config) -> (String, u16) {
+    match config.listeners.first().map(|listener| &listener.address) {
+        Some(Address::Tcp { host, port }) => (host.to_string(), *port),
+        Some(Address::Unix { .. }) | None => ("0.0.0.0".to_owned(), Config::PORT),
     }
 }
 

@@ -3,9 +3,15 @@
 //! Absent: reading files, flags or the environment (see `cli`). A value here has been checked;
 //! nothing below this floor reads a raw option.
 
+pub mod access;
 mod limits;
+pub mod listen;
+mod secret;
 
+pub use access::Access;
 pub use limits::{Limits, LimitsError};
+pub use listen::Listener;
+pub use secret::Secret;
 
 /// Levels of detail in the log, beyond the lines that are always written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,13 +22,22 @@ pub struct Verbosity {
     pub trace: bool,
 }
 
+/// Where system log lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Syslog {
+    /// To this machine's system log.
+    Local,
+    /// To the one at this address, such as `udp://localhost:514`.
+    Remote(String),
+}
+
 /// Everything one broker is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Address to listen on, a name or an IP address.
-    pub host: String,
-    /// Port to listen on; 0 asks the system for any free one.
-    pub port: u16,
+    /// Where clients connect; the first is the one of the classic keys.
+    pub listeners: Vec<Listener>,
+    /// Who may connect, and what they may do.
+    pub access: Access,
     /// The server's name in INFO; the server's id when empty.
     pub server_name: String,
     /// How many shards, each with a thread of its own; at most [`Config::SHARDS_MAX`].
@@ -31,8 +46,30 @@ pub struct Config {
     pub pid_file: Option<String>,
     /// File that receives the log instead of standard error.
     pub log_file: Option<String>,
+    /// Bytes after which the log file is put aside and a new one begun; 0 for never.
+    pub log_size_max: u64,
+    /// Log files that are kept, the current one included; 0 for all.
+    pub log_files_max: u32,
+    /// Where system log lines go, if the log goes there.
+    pub syslog: Option<Syslog>,
     /// Whether log lines carry date and time.
     pub log_time: bool,
+    /// Whether log lines carry UTC instead of local time.
+    pub log_utc: bool,
+    /// Directory that receives the file with the listening addresses.
+    pub ports_file_dir: Option<String>,
+    /// `server_tags`.
+    pub server_tags: Vec<String>,
+    /// `server_metadata`, in the order of the file.
+    pub server_metadata: Vec<(String, String)>,
+    /// Message headers are switched off (`no_header_support`).
+    pub no_headers: bool,
+    /// The configuration and its certificates are read again when a file changes.
+    pub watch: bool,
+    /// What an operator should know about the configuration: one line each, logged as warnings.
+    pub warnings: Vec<String>,
+    /// `sha256:` and the digest of the file, when there is one.
+    pub digest: Option<String>,
     /// What the log shows.
     pub verbosity: Verbosity,
     /// Longest piece of a message shown in a trace line, in bytes; 0 shows all.
@@ -53,13 +90,24 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            host: "0.0.0.0".to_owned(),
-            port: Self::PORT,
+            listeners: vec![Listener::classic("0.0.0.0", Self::PORT)],
+            access: Access::default(),
             server_name: String::new(),
             shards: 1,
             pid_file: None,
             log_file: None,
+            log_size_max: 0,
+            log_files_max: 0,
+            syslog: None,
             log_time: true,
+            log_utc: false,
+            ports_file_dir: None,
+            server_tags: Vec::new(),
+            server_metadata: Vec::new(),
+            no_headers: false,
+            watch: false,
+            warnings: Vec::new(),
+            digest: None,
             verbosity: Verbosity::default(),
             traced_message_max: 0,
             limits: Limits::default(),
