@@ -24,6 +24,7 @@
 //! `plan`), between shards (`message`, `batch`, `mesh`), what happens (`deliver`, `route`,
 //! `session`, `intake`, `slow`, `farewell`), and the whole (`placement`, `shard`, `turn`).
 
+pub mod auth;
 pub mod batch;
 mod clients;
 pub mod close;
@@ -38,6 +39,7 @@ mod interest;
 mod mesh;
 mod message;
 mod outbox;
+pub mod permissions;
 pub mod placement;
 mod plan;
 pub mod rng;

@@ -1,0 +1,153 @@
+//! Who a client is: from what CONNECT presented to an account, permissions and bounds, or a no.
+//!
+//! Absent: sockets, clocks and waiting. A decision that costs much (hashes, signatures) is a value,
+//! [`AuthRequest`], that any thread may work on; the shard goes on meanwhile. One function admits
+//! (`Authority::decide`), whatever way a client came in.
+
+use std::sync::Arc;
+
+use core::net::IpAddr;
+
+use super::permissions::Permissions;
+use crate::config::Secret;
+use crate::config::access::{ConnectionType, Rate};
+
+/// What is known about a client when it asks to be let in.
+#[derive(Debug, Clone)]
+pub struct AuthRequest {
+    /// What CONNECT said.
+    pub credentials: Credentials,
+    /// What INFO asked the client to sign.
+    pub nonce: Box<str>,
+    /// Where it comes from; `None` for a Unix socket.
+    pub address: Option<IpAddr>,
+    /// How it is connected.
+    pub connection_type: ConnectionType,
+    /// What its TLS handshake showed; `None` without TLS.
+    pub tls: Option<Arc<TlsPeer>>,
+    /// Unix time, in milliseconds.
+    pub wall_ms: u64,
+    /// The connection's number, for logs and for an auth callout.
+    pub number: u64,
+    /// The client's name, language, version and protocol, for an auth callout.
+    pub client: ClientFacts,
+}
+
+/// What CONNECT presented. `Debug` shows no secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub user: Option<Box<str>>,
+    /// Password.
+    pub pass: Option<Secret>,
+    /// Token.
+    pub token: Option<Secret>,
+    /// Public key.
+    pub nkey: Option<Box<str>>,
+    /// Signature of the nonce.
+    pub sig: Option<Secret>,
+    /// User JWT.
+    pub jwt: Option<Secret>,
+    /// A proxy's signature of the nonce.
+    pub proxy_sig: Option<Secret>,
+}
+
+/// What a client says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Its language.
+    pub lang: Option<Box<str>>,
+    /// Its library's version.
+    pub version: Option<Box<str>>,
+    /// The protocol it speaks.
+    pub protocol: i64,
+}
+
+/// What a TLS handshake showed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsPeer {
+    /// The protocol's version, as Go writes it (`1.3`).
+    pub version: Box<str>,
+    /// The cipher suite, as Go writes it (`TLS_AES_128_GCM_SHA256`).
+    pub cipher: Box<str>,
+    /// The client's certificate and those behind it, DER; empty when it showed none.
+    pub chain: Vec<Box<[u8]>>,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    /// The client is let in.
+    Admit(Box<Admitted>),
+    /// It is not.
+    Refuse(Refusal),
+    /// An external service is to be asked: publish this, and hand the answer to
+    /// `Authority::decide_callout`.
+    Ask(Box<Callout>),
+}
+
+/// What a client that is let in may do.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// Its account's name.
+    pub account: Box<str>,
+    /// Who it is: the user's name or public key; `None` where nobody asks.
+    pub user: Option<Box<str>>,
+    /// What it may publish and subscribe; `None` for everything.
+    pub permissions: Option<Arc<Permissions>>,
+    /// When it must leave, Unix time in milliseconds.
+    pub expires_ms: Option<u64>,
+    /// Bounds of its user.
+    pub limits: UserLimits,
+}
+
+/// Bounds of one user; `None` is no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct UserLimits {
+    /// Subscriptions of one connection.
+    pub subscriptions_max: Option<u32>,
+    /// Bytes of one message.
+    pub payload_max: Option<u32>,
+    /// Flow of all the user's connections.
+    pub rate: Rate,
+}
+
+/// Why a client is not let in. The client learns less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing that it presented is known or right.
+    Credentials,
+    /// The way it connected is not allowed to this user.
+    ConnectionType,
+    /// Its JWT, or its account's, is not in order.
+    Jwt,
+    /// Its JWT has expired.
+    Expired,
+    /// Its JWT was revoked.
+    Revoked,
+    /// Its account's JWT has expired.
+    AccountExpired,
+    /// It comes from an address, or at a time, that its JWT does not allow.
+    Restricted,
+    /// A trusted proxy should have vouched for it.
+    Proxy,
+    /// The external service said no, or nothing.
+    Callout,
+}
+
+/// What an external service is to be asked.
+#[derive(Debug, Clone)]
+pub struct Callout {
+    /// The account to publish in.
+    pub account: Box<str>,
+    /// The headers' block, empty for none.
+    pub headers: Vec<u8>,
+    /// The request: a JWT, encrypted or not.
+    pub payload: Vec<u8>,
+    /// What is needed to read the answer.
+    pub user_nkey: Box<str>,
+    /// The request that this is about.
+    pub request: Box<AuthRequest>,
+}
