@@ -9,7 +9,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use fanfare_bench::cli as tools;
 
-use crate::admin::supervisor::{self, PROTOCOL_VERSION, RunError};
+use crate::admin::identity::PROTOCOL_VERSION;
+use crate::admin::run_error::RunError;
+use crate::admin::supervisor;
 use crate::config::{Config, Limits, Listener, Verbosity};
 
 /// Fanfare: a lightweight publish/subscribe message broker that speaks the NATS client protocol.

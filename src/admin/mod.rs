@@ -2,6 +2,11 @@
 //!
 //! Absent: anything that touches a client's bytes. It reaches shards only through their mail.
 
-mod identity;
+pub mod identity;
 mod limits;
+mod placing;
+pub mod run_error;
+mod signals;
+mod start;
+mod stop;
 pub mod supervisor;

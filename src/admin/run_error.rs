@@ -1,0 +1,40 @@
+//! Why a broker cannot start or go on, in words for its operator.
+//!
+//! Absent: what to do about it; whoever runs the broker ends with it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a broker could not start, or had to end.
+#[derive(Debug)]
+pub enum RunError {
+    /// The log's file cannot be opened.
+    Log(PathBuf, io::Error),
+    /// The address cannot be listened on.
+    Listen(String, io::Error),
+    /// The file for the process id cannot be written.
+    PidFile(String, io::Error),
+    /// The system refused something else that a start needs.
+    System(&'static str, io::Error),
+    /// A shard ended though nobody stopped it.
+    ShardEnded,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(path, error) => {
+                write!(f, "error opening the log file {}: {error}", path.display())
+            }
+            Self::Listen(address, error) => {
+                write!(f, "Error listening on port: {address}, \"listen tcp {address}: {error}\"")
+            }
+            Self::PidFile(path, error) => write!(f, "error writing the pid file {path}: {error}"),
+            Self::System(what, error) => write!(f, "error {what}: {error}"),
+            Self::ShardEnded => f.write_str("a shard ended unexpectedly"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}

@@ -1,0 +1,150 @@
+//! The start: listeners, shards and their threads, and what the log says of them.
+//!
+//! Absent: reading the configuration (`cli`); whatever is configured here has been checked.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use fanfare_protocol::info::ServerInfo;
+use mio::{Interest, Poll, Waker};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook_mio::v1_0::Signals;
+
+use super::run_error::RunError;
+use super::supervisor::{Alarm, Ended, LISTENER, SHARD_ENDED, SIGNALS, Supervisor};
+use super::{identity, limits};
+use crate::config::Config;
+use crate::config::listen::Address;
+use crate::core::shard::{Shard, ShardSetup};
+use crate::io::accept::Listener;
+use crate::io::clock::Clock;
+use crate::io::exchange::Exchange;
+use crate::io::log::{Level, Log};
+use crate::io::reactor::Reactor;
+
+impl Supervisor {
+    /// Starts everything; the broker serves when this returns.
+    pub(super) fn start(config: &Config, log: Log) -> Result<Self, RunError> {
+        let (host, port) = classic_address(config);
+        let address = format!("{host}:{port}");
+        let open_files = limits::raise_open_files();
+        let listener =
+            Listener::bind(&host, port).map_err(|error| RunError::Listen(address, error))?;
+        let info = identity::server_info(config, &host, listener.address);
+        announce(&log, config, &info, open_files);
+        let mut supervisor = Self::launch(config, log, listener, info)
+            .map_err(|error| RunError::System("starting", error))?;
+        supervisor.announce_ready(config)?;
+        Ok(supervisor)
+    }
+
+    fn launch(
+        config: &Config,
+        log: Log,
+        mut listener: Listener,
+        info: ServerInfo,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+        poll.registry().register(&mut listener.socket, LISTENER, Interest::READABLE)?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let ended = Arc::new(Ended {
+            waker: Waker::new(poll.registry(), SHARD_ENDED)?,
+            any: AtomicBool::new(false),
+        });
+        let polls = (0..config.shards).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
+        let wakers = polls
+            .iter()
+            .map(|poll| Waker::new(poll.registry(), Reactor::WAKER))
+            .collect::<io::Result<Vec<_>>>()?;
+        let exchange = Arc::new(Exchange::new(wakers, ShardSetup::BATCHES_PER_PEER));
+        let clock = Clock::new();
+        let limits = Arc::new(config.limits.clone());
+        let mut threads = Vec::with_capacity(config.shards);
+        for (id, poll) in exchange.shards().zip(polls) {
+            let shard = Shard::new(ShardSetup {
+                id,
+                shards: config.shards,
+                batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+                limits: Arc::clone(&limits),
+                info: info.clone(),
+                seed: random_seed()?,
+                first_generation: 0,
+                trace: config.verbosity.trace.then_some(config.traced_message_max),
+                now: clock.now(),
+            });
+            let deadline = config.limits.stop_deadline_ns;
+            let exchange = Arc::clone(&exchange);
+            let reactor = Reactor::new(id, poll, exchange, clock, log.clone(), deadline);
+            let name = format!("shard-{}", id.index());
+            let alarm = Alarm(Arc::clone(&ended));
+            threads.push(std::thread::Builder::new().name(name).spawn(move || {
+                // Rung when the thread ends, by a panic too.
+                let _alarm = alarm;
+                reactor.run(Box::new(shard))
+            })?);
+        }
+        Ok(Self {
+            poll,
+            signals,
+            listener,
+            exchange,
+            threads,
+            log,
+            ended,
+            connections_max: config.limits.connections_max as u64,
+            sent: vec![0; config.shards],
+            next_number: 1,
+            held: None,
+            paused: false,
+            more: false,
+        })
+    }
+
+    fn announce_ready(&mut self, config: &Config) -> Result<(), RunError> {
+        if let Some(path) = &config.pid_file {
+            std::fs::write(path, std::process::id().to_string())
+                .map_err(|error| RunError::PidFile(path.clone(), error))?;
+        }
+        let port = self.listener.address.port();
+        let (host, _) = classic_address(config);
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let line = |text| self.log.line(Level::Info, text);
+        line(format!("Listening for client connections on {host}:{port}"));
+        line("Server is ready".to_owned());
+        Ok(())
+    }
+}
+
+fn announce(log: &Log, config: &Config, info: &ServerInfo, open_files: Option<u64>) {
+    let line = |text| log.line(Level::Info, text);
+    line("Starting fanfare".to_owned());
+    line(format!("  Version:  {} (NATS {})", env!("CARGO_PKG_VERSION"), info.version));
+    line(format!("  Name:     {}", info.server_name));
+    line(format!("  ID:       {}", info.server_id));
+    line(format!("  Shards:   {}", config.shards));
+    let files = open_files.map_or("unlimited".to_owned(), |files| files.to_string());
+    line(format!("  Open files: {files}"));
+    if let Some(files) = open_files
+        && files < config.limits.connections_max as u64
+    {
+        let text = format!(
+            "The system allows {files} open files, fewer than the {} connections configured",
+            config.limits.connections_max
+        );
+        log.line(Level::Warn, text);
+    }
+}
+
+/// Host and port of the first listener.
+fn classic_address(config: &Config) -> (String, u16) {
+    match config.listeners.first().map(|listener| &listener.address) {
+        Some(Address::Tcp { host, port }) => (host.to_string(), *port),
+        Some(Address::Unix { .. }) | None => ("0.0.0.0".to_owned(), Config::PORT),
+    }
+}
+
+fn random_seed() -> io::Result<u64> {
+    getrandom::u64().map_err(io::Error::other)
+}
