@@ -217,7 +217,7 @@ fn config(args: &ServeArgs) -> Result<Config, String> {
         pid_file: args.pid.clone(),
         log_file: args.log.clone(),
         log_time: args.logtime,
-        verbosity: Verbosity { debug: args.debug, trace: args.trace },
+        verbosity: Verbosity { debug: args.debug, trace: args.trace, ..Verbosity::default() },
         traced_message_max: args.max_traced_msg_len,
         limits,
         ..Config::default()
@@ -366,7 +366,8 @@ mod tests {
 
     #[test]
     fn flags_reach_the_configuration() {
-        assert_eq!(parse("-DV").verbosity, Verbosity { debug: true, trace: true });
+        let all = Verbosity { debug: true, trace: true, ..Verbosity::default() };
+        assert_eq!(parse("-DV").verbosity, all);
         assert_eq!(parse("-n joe").server_name, "joe");
         assert!(!parse("-T=false").log_time);
         let limits = parse("-max_payload 1KB --max_pending=2MiB -ping_interval 250ms").limits;

@@ -4,6 +4,7 @@
 //! here are plain data with checked shape: subjects and patterns in them are valid.
 
 use super::Secret;
+use super::listen::Tls;
 
 /// Everything that decides who may connect.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,6 +13,9 @@ pub struct Access {
     pub single: Option<(Box<str>, Secret)>,
     /// `authorization { token }`.
     pub token: Option<Secret>,
+    /// Connections of the one user or token must come with the signature of a trusted proxy
+    /// (`authorization { proxy_required }`).
+    pub proxy_required: bool,
     /// Users of `authorization` (in `$G`) and of all accounts, in the order of the file.
     pub users: Vec<User>,
     /// Accounts of the file, without `$G` and `$SYS` unless the file names them.
@@ -321,6 +325,8 @@ pub struct Operator {
     pub trusted_keys: Vec<Box<str>>,
     /// Where account JWTs come from.
     pub resolver: Resolver,
+    /// TLS towards the web server that a resolver asks (`resolver_tls`).
+    pub resolver_tls: Option<Tls>,
     /// Account JWTs of the file, by account public key.
     pub preload: Vec<(Box<str>, Box<str>)>,
     /// Accounts that clients may not authenticate for unless they are pinned.

@@ -20,6 +20,10 @@ pub struct Verbosity {
     pub debug: bool,
     /// Every protocol line, with secrets redacted.
     pub trace: bool,
+    /// Trace lines of the system account too (`trace_verbose`).
+    pub trace_verbose: bool,
+    /// Trace lines show a message's headers and not its payload (`trace_headers`).
+    pub trace_headers: bool,
 }
 
 /// Where system log lines go.
@@ -64,6 +68,10 @@ pub struct Config {
     pub server_metadata: Vec<(String, String)>,
     /// Message headers are switched off (`no_header_support`).
     pub no_headers: bool,
+    /// How long a broker in lame duck mode takes to close its clients, in nanoseconds.
+    pub lame_duck_duration_ns: u64,
+    /// How long it waits before it closes the first, in nanoseconds.
+    pub lame_duck_grace_ns: u64,
     /// The configuration and its certificates are read again when a file changes.
     pub watch: bool,
     /// What an operator should know about the configuration: one line each, logged as warnings.
@@ -85,6 +93,10 @@ impl Config {
     pub const SHARDS_DEFAULT_MAX: usize = 16;
     /// The port of NATS clients.
     pub const PORT: u16 = 4222;
+    /// `lame_duck_duration` unless the file says otherwise.
+    pub const LAME_DUCK_DURATION_NS: u64 = 120_000_000_000;
+    /// `lame_duck_grace_period` unless the file says otherwise.
+    pub const LAME_DUCK_GRACE_NS: u64 = 10_000_000_000;
 }
 
 impl Default for Config {
@@ -105,6 +117,8 @@ impl Default for Config {
             server_tags: Vec::new(),
             server_metadata: Vec::new(),
             no_headers: false,
+            lame_duck_duration_ns: Self::LAME_DUCK_DURATION_NS,
+            lame_duck_grace_ns: Self::LAME_DUCK_GRACE_NS,
             watch: false,
             warnings: Vec::new(),
             digest: None,
