@@ -25,6 +25,9 @@ pub struct AuthRequest {
     pub connection_type: ConnectionType,
     /// What its TLS handshake showed; `None` without TLS.
     pub tls: Option<Arc<TlsPeer>>,
+    /// Its listener takes the user from the certificate (`verify_and_map`), which the handshake
+    /// has then verified.
+    pub map_certificate: bool,
     /// Unix time, in milliseconds.
     pub wall_ms: u64,
     /// The connection's number, for logs and for an auth callout.
@@ -133,6 +136,8 @@ pub enum Refusal {
     Restricted,
     /// A trusted proxy should have vouched for it.
     Proxy,
+    /// A proxy that nobody trusts vouched for it.
+    ProxyUntrusted,
     /// The external service said no, or nothing.
     Callout,
 }
