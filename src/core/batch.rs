@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::ids::{ConnId, Handle, ShardId};
+use super::ids::{AccountId, ConnId, Handle, ShardId};
 use super::interest::Change;
 use super::message::{Body, HeadId, Message};
 
@@ -35,8 +35,8 @@ pub(crate) struct DeliverTo<'a> {
 
 #[derive(Debug)]
 enum Record {
-    Filter { filter_len: u32, handle: Handle, present: bool },
-    Queue { filter_len: u32, queue_len: u32, handle: Handle, count: u32 },
+    Filter { account: AccountId, filter_len: u32, handle: Handle, present: bool },
+    Queue { account: AccountId, filter_len: u32, queue_len: u32, handle: Handle, count: u32 },
     Message(MessageRecord),
 }
 
@@ -152,16 +152,17 @@ impl Batch {
 
     pub(crate) fn push_change(&mut self, change: &Change<'_>) {
         match *change {
-            Change::Filter { filter, handle, present } => {
+            Change::Filter { account, filter, handle, present } => {
                 self.bytes.extend_from_slice(filter);
                 let filter_len = narrow(filter.len());
-                self.records.push(Record::Filter { filter_len, handle, present });
+                self.records.push(Record::Filter { account, filter_len, handle, present });
             }
-            Change::Queue { filter, queue, handle, count } => {
+            Change::Queue { account, filter, queue, handle, count } => {
                 self.bytes.extend_from_slice(filter);
                 self.bytes.extend_from_slice(queue);
                 let (filter_len, queue_len) = (narrow(filter.len()), narrow(queue.len()));
-                self.records.push(Record::Queue { filter_len, queue_len, handle, count });
+                let record = Record::Queue { account, filter_len, queue_len, handle, count };
+                self.records.push(record);
             }
         }
     }
@@ -254,14 +255,16 @@ impl<'a> Iterator for Entries<'a> {
     #[inline]
     fn next(&mut self) -> Option<Entry<'a>> {
         Some(match self.records.next()? {
-            Record::Filter { filter_len, handle, present } => {
+            Record::Filter { account, filter_len, handle, present } => {
                 let filter = take(&mut self.bytes, *filter_len);
-                Entry::Change(Change::Filter { filter, handle: *handle, present: *present })
+                let (account, handle, present) = (*account, *handle, *present);
+                Entry::Change(Change::Filter { account, filter, handle, present })
             }
-            Record::Queue { filter_len, queue_len, handle, count } => {
+            Record::Queue { account, filter_len, queue_len, handle, count } => {
                 let filter = take(&mut self.bytes, *filter_len);
                 let queue = take(&mut self.bytes, *queue_len);
-                Entry::Change(Change::Queue { filter, queue, handle: *handle, count: *count })
+                let (account, handle, count) = (*account, *handle, *count);
+                Entry::Change(Change::Queue { account, filter, queue, handle, count })
             }
             Record::Message(record) => {
                 if record.new_head {
@@ -320,7 +323,13 @@ mod tests {
         let mut head = Head::new();
         head.render(HeadId::NONE.ahead(7), b"foo", b"inbox", None, 2);
         let mut batch = Batch::new(Lane::Data);
-        let change = Change::Queue { filter: b"f.*", queue: b"q", handle, count: 4 };
+        let change = Change::Queue {
+            account: AccountId::SYSTEM,
+            filter: b"f.*",
+            queue: b"q",
+            handle,
+            count: 4,
+        };
         let shared = Bytes::from_static(b"hi\r\n");
         for _ in 0..2 {
             batch.push_change(&change);
@@ -356,6 +365,7 @@ mod tests {
         let mut batch = Batch::new(Lane::Data);
         assert!(batch.has_room(10 * Batch::BYTES_MAX));
         let change = Change::Filter {
+            account: AccountId::GLOBAL,
             filter: b"f",
             handle: Handle { slot: Slot::from_key(0), generation: Generation::default() },
             present: true,

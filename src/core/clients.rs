@@ -11,7 +11,7 @@ use fanfare_protocol::op::ClientOp;
 use slab::Slab;
 
 use super::close::CloseReason;
-use super::ids::{ClientNumber, ConnId, Generation, Slot};
+use super::ids::{AccountId, ClientNumber, ConnId, Generation, Slot};
 use super::inbox::Inbox;
 use super::outbox::{Gather, Outbox};
 use super::sids::{Sid, SidTable};
@@ -74,6 +74,8 @@ pub(crate) struct Places {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) id: ConnId,
+    /// Whose subjects it publishes and subscribes.
+    pub(crate) account: AccountId,
     pub(crate) outbox: Outbox,
     pub(crate) closing: Option<CloseReason>,
     pub(crate) choices: Choices,
@@ -190,6 +192,7 @@ impl Clients {
         let id = ConnId { slot: Slot::from_key(entry.key()), generation: self.generation };
         entry.insert(Box::new(Client {
             id,
+            account: AccountId::GLOBAL,
             outbox: Outbox::new(),
             closing: None,
             choices: Choices::BEFORE_CONNECT,

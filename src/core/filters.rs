@@ -11,7 +11,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::ids::{Generation, Handle, ShardId, Slot};
+use super::ids::{AccountId, Generation, Handle, ShardId, Slot};
 use super::short_text::ShortText;
 use super::sids::Sid;
 use super::small_list::SmallList;
@@ -40,6 +40,7 @@ pub(crate) struct Remote {
 pub(crate) struct Filter {
     pub(crate) text: ShortText,
     pub(crate) generation: Generation,
+    pub(crate) account: AccountId,
     pub(crate) members: SmallList<Member>,
     pub(crate) queues: SmallList<Slot>,
     pub(crate) remotes: SmallList<Remote>,
@@ -50,10 +51,11 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    fn new(text: &[u8], generation: Generation) -> Self {
+    fn new(account: AccountId, text: &[u8], generation: Generation) -> Self {
         Self {
             text: text.into(),
             generation,
+            account,
             members: SmallList::Empty,
             queues: SmallList::Empty,
             remotes: SmallList::Empty,
@@ -77,9 +79,11 @@ impl Filter {
 pub(crate) struct Filters {
     slab: Slab<Filter>,
     literals: HashTable<Slot>,
-    wildcards: Trie,
+    /// One trie an account; `None` for accounts without wildcard filters.
+    wildcards: Vec<Option<Box<Trie>>>,
     hasher: FixedState,
     frontier: Frontier,
+    seed: u64,
 }
 
 impl Filters {
@@ -87,9 +91,10 @@ impl Filters {
         Self {
             slab: Slab::new(),
             literals: HashTable::new(),
-            wildcards: Trie::new(seed),
+            wildcards: Vec::new(),
             hasher: FixedState::with_seed(seed.wrapping_add(1)),
             frontier: Frontier::default(),
+            seed,
         }
     }
 
@@ -115,33 +120,50 @@ impl Filters {
     }
 
     /// The filter with this text.
-    pub(crate) fn find(&self, filter: &[u8]) -> Option<Slot> {
-        if is_literal(filter) { self.find_literal(filter) } else { self.wildcards.find(filter) }
+    pub(crate) fn find(&self, account: AccountId, filter: &[u8]) -> Option<Slot> {
+        if is_literal(filter) {
+            self.find_literal(account, filter)
+        } else {
+            self.trie(account)?.find(filter)
+        }
     }
 
-    /// Appends the filters that match a published subject.
+    /// Appends the filters of an account that match a published subject.
     #[inline]
-    pub(crate) fn matches(&mut self, subject: &[u8], found: &mut Vec<Slot>) {
-        found.extend(self.find_literal(subject));
-        if self.wildcards.len() > 0 {
-            self.wildcards.matches(subject, &mut self.frontier, found);
+    pub(crate) fn matches(&mut self, account: AccountId, subject: &[u8], found: &mut Vec<Slot>) {
+        found.extend(self.find_literal(account, subject));
+        if let Some(Some(trie)) = self.wildcards.get(account.index()) {
+            trie.matches(subject, &mut self.frontier, found);
         }
     }
 
     /// Adds a valid filter that is not known yet.
-    pub(crate) fn insert(&mut self, text: &[u8], generation: Generation) -> Slot {
+    pub(crate) fn insert(
+        &mut self,
+        account: AccountId,
+        text: &[u8],
+        generation: Generation,
+    ) -> Slot {
         if self.slab.len() == self.slab.capacity() {
             // By an eighth instead of to the double: there may be one filter a client.
             self.slab.reserve_exact((self.slab.len() / 8).max(16));
         }
-        let slot = Slot::from_key(self.slab.insert(Filter::new(text, generation)));
+        let slot = Slot::from_key(self.slab.insert(Filter::new(account, text, generation)));
         if is_literal(text) {
             let (slab, hasher) = (&self.slab, &self.hasher);
-            self.literals.insert_unique(hash(hasher, text), slot, |slot| {
-                hash(hasher, &slab[slot.key()].text)
+            self.literals.insert_unique(hash(hasher, account, text), slot, |slot| {
+                let filter = &slab[slot.key()];
+                hash(hasher, filter.account, &filter.text)
             });
         } else {
-            self.wildcards.insert(text, slot);
+            if self.wildcards.len() <= account.index() {
+                self.wildcards.resize_with(account.index() + 1, || None);
+            }
+            let seed = self.seed;
+            let trie = self.wildcards.get_mut(account.index());
+            if let Some(trie) = trie {
+                trie.get_or_insert_with(|| Box::new(Trie::new(seed))).insert(text, slot);
+            }
         }
         slot
     }
@@ -151,12 +173,20 @@ impl Filters {
         let filter = self.slab.remove(slot.key());
         debug_assert!(filter.is_unused(), "a filter outlives everything that names it (I9)");
         if is_literal(&filter.text) {
-            let hash = hash(&self.hasher, &filter.text);
+            let hash = hash(&self.hasher, filter.account, &filter.text);
             if let Ok(entry) = self.literals.find_entry(hash, |other| *other == slot) {
                 entry.remove();
             }
         } else {
-            self.wildcards.remove(&filter.text);
+            let place = self.wildcards.get_mut(filter.account.index());
+            if let Some(place) = place
+                && let Some(trie) = place
+            {
+                trie.remove(&filter.text);
+                if trie.len() == 0 {
+                    *place = None;
+                }
+            }
         }
     }
 
@@ -167,10 +197,13 @@ impl Filters {
         }
         if self.literals.len() * 8 < self.literals.capacity() {
             let (slab, hasher) = (&self.slab, &self.hasher);
-            let rehash = |slot: &Slot| hash(hasher, &slab[slot.key()].text);
+            let rehash = |slot: &Slot| {
+                let filter = &slab[slot.key()];
+                hash(hasher, filter.account, &filter.text)
+            };
             self.literals.shrink_to(self.literals.len() * 2, rehash);
         }
-        self.wildcards.shrink();
+        self.wildcards.iter_mut().flatten().for_each(|trie| trie.shrink());
     }
 
     /// All filters.
@@ -180,18 +213,28 @@ impl Filters {
 
     /// Walks the invariants.
     pub(crate) fn check(&self) {
-        self.wildcards.check();
-        assert_eq!(self.literals.len() + self.wildcards.len(), self.slab.len());
+        let tries = self.wildcards.iter().flatten();
+        tries.clone().for_each(|trie| trie.check());
+        let wildcards: usize = tries.map(|trie| trie.len()).sum();
+        assert_eq!(self.literals.len() + wildcards, self.slab.len());
         for (slot, filter) in self.iter() {
-            assert_eq!(self.find(&filter.text), Some(slot), "a filter is found by its text");
+            let found = self.find(filter.account, &filter.text);
+            assert_eq!(found, Some(slot), "a filter is found by its text");
             assert!(!filter.is_unused(), "no filter without a purpose");
         }
     }
 
     #[inline]
-    fn find_literal(&self, subject: &[u8]) -> Option<Slot> {
-        let is_filter = |slot: &Slot| *self.slab[slot.key()].text == *subject;
-        self.literals.find(hash(&self.hasher, subject), is_filter).copied()
+    fn find_literal(&self, account: AccountId, subject: &[u8]) -> Option<Slot> {
+        let is_filter = |slot: &Slot| {
+            let filter = &self.slab[slot.key()];
+            filter.account == account && *filter.text == *subject
+        };
+        self.literals.find(hash(&self.hasher, account, subject), is_filter).copied()
+    }
+
+    fn trie(&self, account: AccountId) -> Option<&Trie> {
+        self.wildcards.get(account.index())?.as_deref()
     }
 }
 
@@ -199,8 +242,12 @@ fn is_literal(filter: &[u8]) -> bool {
     FilterText::parse(filter).is_none_or(FilterText::is_literal)
 }
 
-fn hash(hasher: &FixedState, text: &[u8]) -> u64 {
+fn hash(hasher: &FixedState, account: AccountId, text: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(text);
-    state.finish()
+    // Accounts often have the same filters; without this they would share one chain.
+    state.finish() ^ (account.index() as u64).wrapping_mul(ACCOUNT_MIX)
 }
+
+/// Spreads neighbouring account numbers over all bits of a hash.
+const ACCOUNT_MIX: u64 = 0x9E37_79B9_7F4A_7C15;

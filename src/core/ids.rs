@@ -104,6 +104,33 @@ pub struct Handle {
     pub generation: Generation,
 }
 
+/// An account: a subject space of its own. Every shard knows it by the same number, which is never
+/// given to another account while the broker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(u32);
+
+impl AccountId {
+    /// `$G`, the account of clients that have none of their own.
+    pub const GLOBAL: Self = Self(0);
+    /// The system account, whatever its name.
+    pub const SYSTEM: Self = Self(1);
+
+    /// The account with this number.
+    #[cfg(test)]
+    pub(crate) fn from_index(index: usize) -> Self {
+        debug_assert!(u32::try_from(index).is_ok(), "accounts are bounded below 2^32");
+        // INVARIANT: accounts are bounded (`accounts::ACCOUNTS_MAX`).
+        #[expect(clippy::cast_possible_truncation)]
+        Self(index as u32)
+    }
+
+    /// The account's number, to index tables that have one row for each account.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A connection's number in the whole broker: never reused, shown to people as `cid`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientNumber(pub u64);

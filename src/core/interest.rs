@@ -12,7 +12,7 @@ use fanfare_protocol::subject::Filter as FilterText;
 use slab::Slab;
 
 use super::filters::{Filter, Filters, Member, Remote};
-use super::ids::{Generation, Handle, ShardId, Slot};
+use super::ids::{AccountId, Generation, Handle, ShardId, Slot};
 use super::sids::Sid;
 use super::small_list::SmallList;
 use super::subs::List;
@@ -44,9 +44,9 @@ pub(crate) struct Queue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change<'a> {
     /// Whether the teller has plain subscribers for a filter.
-    Filter { filter: &'a [u8], handle: Handle, present: bool },
+    Filter { account: AccountId, filter: &'a [u8], handle: Handle, present: bool },
     /// How many members of a queue group the teller has on a filter.
-    Queue { filter: &'a [u8], queue: &'a [u8], handle: Handle, count: u32 },
+    Queue { account: AccountId, filter: &'a [u8], queue: &'a [u8], handle: Handle, count: u32 },
 }
 
 /// See the module's head.
@@ -125,14 +125,14 @@ impl Interest {
     }
 
     /// Whether a filter is known here.
-    pub(crate) fn knows(&self, filter: &[u8]) -> bool {
-        self.filters.find(filter).is_some()
+    pub(crate) fn knows(&self, account: AccountId, filter: &[u8]) -> bool {
+        self.filters.find(account, filter).is_some()
     }
 
-    /// Appends the filters that match a published subject.
+    /// Appends the filters of an account that match a published subject.
     #[inline]
-    pub(crate) fn matches(&mut self, subject: &[u8], found: &mut Vec<Slot>) {
-        self.filters.matches(subject, found);
+    pub(crate) fn matches(&mut self, account: AccountId, subject: &[u8], found: &mut Vec<Slot>) {
+        self.filters.matches(account, subject, found);
     }
 
     /// Appends all queue groups on a filter as (name, queue).
@@ -142,8 +142,13 @@ impl Interest {
     }
 
     /// The peers that must be told before a subscription to this filter may take effect.
-    pub(crate) fn peers_to_tell(&self, filter: &[u8], queue: Option<&[u8]>) -> u64 {
-        match (queue, self.filters.find(filter)) {
+    pub(crate) fn peers_to_tell(
+        &self,
+        account: AccountId,
+        filter: &[u8],
+        queue: Option<&[u8]>,
+    ) -> u64 {
+        match (queue, self.filters.find(account, filter)) {
             (None, Some(slot)) => self.peers_mask & !self.filters.get(slot).told,
             // A member more changes the weights that every peer draws by.
             (Some(_), _) | (None, None) => self.peers_mask,
@@ -153,11 +158,12 @@ impl Interest {
     /// Adds a receiver and says where it stands.
     pub(crate) fn add(
         &mut self,
+        account: AccountId,
         filter: FilterText<'_>,
         queue: Option<&[u8]>,
         member: Member,
     ) -> (List, u32) {
-        let slot = self.ensure_filter(filter.as_bytes());
+        let slot = self.ensure_filter(account, filter.as_bytes());
         let list = match queue {
             None => List::Plain(slot),
             Some(name) => List::Queue(self.ensure_queue(slot, name)),
@@ -180,6 +186,7 @@ impl Interest {
             List::Plain(slot) => {
                 let filter = self.filters.get(slot);
                 Change::Filter {
+                    account: filter.account,
                     filter: &filter.text,
                     handle: Handle { slot, generation: filter.generation },
                     present: !filter.members.is_empty(),
@@ -187,8 +194,10 @@ impl Interest {
             }
             List::Queue(slot) => {
                 let queue = &self.queues[slot.key()];
+                let filter = self.filters.get(queue.filter);
                 Change::Queue {
-                    filter: &self.filters.get(queue.filter).text,
+                    account: filter.account,
+                    filter: &filter.text,
                     queue: self.names.text(queue.name),
                     handle: Handle { slot, generation: queue.generation },
                     count: index(queue.members.len()),
@@ -262,8 +271,8 @@ impl Interest {
     pub(crate) fn apply(&mut self, shard: ShardId, change: Change<'_>) {
         self.version += 1;
         match change {
-            Change::Filter { filter, handle, present: true } => {
-                let slot = self.ensure_filter(filter);
+            Change::Filter { account, filter, handle, present: true } => {
+                let slot = self.ensure_filter(account, filter);
                 let remotes = &mut self.filters.get_mut(slot).remotes;
                 match remotes.as_mut_slice().iter_mut().find(|remote| remote.shard == shard) {
                     Some(remote) => remote.handle = handle,
@@ -272,8 +281,8 @@ impl Interest {
                     }
                 }
             }
-            Change::Filter { filter, present: false, .. } => {
-                let Some(slot) = self.filters.find(filter) else { return };
+            Change::Filter { account, filter, present: false, .. } => {
+                let Some(slot) = self.filters.find(account, filter) else { return };
                 let remotes = &mut self.filters.get_mut(slot).remotes;
                 let known = remotes.as_slice().iter().position(|remote| remote.shard == shard);
                 if let Some(known) = known {
@@ -281,8 +290,11 @@ impl Interest {
                 }
                 self.free_filter(slot);
             }
-            Change::Queue { filter, queue, handle, count } => {
-                self.apply_queue(shard, filter, queue, RemoteQueue { shard, handle, count });
+            Change::Queue { account, filter, queue, handle, count } => {
+                if count > 0 || self.filters.find(account, filter).is_some() {
+                    let filter = self.ensure_filter(account, filter);
+                    self.apply_queue(shard, filter, queue, RemoteQueue { shard, handle, count });
+                }
             }
         }
     }
@@ -338,13 +350,13 @@ impl Interest {
 
 /// Finding, making and freeing entries.
 impl Interest {
-    fn ensure_filter(&mut self, text: &[u8]) -> Slot {
-        if let Some(slot) = self.filters.find(text) {
+    fn ensure_filter(&mut self, account: AccountId, text: &[u8]) -> Slot {
+        if let Some(slot) = self.filters.find(account, text) {
             return slot;
         }
         self.version += 1;
         self.generation = self.generation.next();
-        self.filters.insert(text, self.generation)
+        self.filters.insert(account, text, self.generation)
     }
 
     fn ensure_queue(&mut self, filter: Slot, name: &[u8]) -> Slot {
@@ -370,11 +382,7 @@ impl Interest {
         slot
     }
 
-    fn apply_queue(&mut self, shard: ShardId, filter: &[u8], name: &[u8], told: RemoteQueue) {
-        if told.count == 0 && self.filters.find(filter).is_none() {
-            return;
-        }
-        let filter = self.ensure_filter(filter);
+    fn apply_queue(&mut self, shard: ShardId, filter: Slot, name: &[u8], told: RemoteQueue) {
         let slot = self.ensure_queue(filter, name);
         let remotes = &mut self.queues[slot.key()].remotes;
         let known = remotes.as_slice().iter().position(|remote| remote.shard == shard);

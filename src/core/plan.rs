@@ -5,7 +5,7 @@
 
 use super::batch::DeliverTo;
 use super::groups::Pick;
-use super::ids::{ConnId, Handle, ShardId, Slot};
+use super::ids::{AccountId, ConnId, Handle, ShardId, Slot};
 use super::texts::TextId;
 
 /// What one peer is asked to do.
@@ -30,6 +30,7 @@ pub(crate) struct Plan {
     peers: Vec<PeerPlan>,
     /// What the plan is for; `None` when it is for nothing.
     subject: Vec<u8>,
+    account: AccountId,
     version: Option<u64>,
 }
 
@@ -42,24 +43,26 @@ impl Plan {
             targets: 0,
             peers: (0..shards).map(|_| PeerPlan::default()).collect(),
             subject: Vec::new(),
+            account: AccountId::GLOBAL,
             version: None,
         }
     }
 
     /// Whether this is the plan for a subject while interest has this version.
     #[inline]
-    pub(crate) fn is_for(&self, subject: &[u8], version: u64) -> bool {
-        self.version == Some(version) && self.subject == subject
+    pub(crate) fn is_for(&self, account: AccountId, subject: &[u8], version: u64) -> bool {
+        self.version == Some(version) && self.account == account && self.subject == subject
     }
 
     /// Empties the plan, to be made anew for this subject.
     #[inline]
-    pub(crate) fn begin(&mut self, subject: &[u8], version: u64) {
+    pub(crate) fn begin(&mut self, account: AccountId, subject: &[u8], version: u64) {
         self.filters.clear();
         self.queues.clear();
         self.clear_targets();
         self.subject.clear();
         self.subject.extend_from_slice(subject);
+        self.account = account;
         self.version = Some(version);
     }
 

@@ -14,7 +14,7 @@ use super::clients::{Choices, Clients};
 use super::deliver::Delivery;
 use super::filters::Member;
 use super::groups::{Group, Pick};
-use super::ids::{ConnId, Slot};
+use super::ids::{AccountId, ConnId, Slot};
 use super::mesh;
 use super::message::{Body, Head, HeadId, Message};
 use super::session::Flow;
@@ -27,7 +27,8 @@ impl Shard {
     /// Publishes one message of a client.
     #[inline]
     pub(crate) fn publish(&mut self, slot: Slot, line: &PublishLine<'_>, body: Body<'_>) -> Flow {
-        let choices = self.clients.get(slot).choices;
+        let client = self.clients.get(slot);
+        let (choices, account) = (client.choices, client.account);
         if line.header_len.is_some() && !choices.headers {
             return self.violation(slot);
         }
@@ -35,7 +36,7 @@ impl Shard {
             self.accept_publish(slot, line, Choices { verbose: false, pedantic: false, ..choices });
             return self.answer(slot, &error);
         }
-        self.plan_for(slot, line.subject);
+        self.plan_for(slot, account, line.subject);
         if self.plan.filters.is_empty() {
             self.accept_publish(slot, line, choices);
             self.answer_nobody(slot, line);
@@ -62,16 +63,16 @@ impl Shard {
     /// Makes the plan for a subject, unless it is the one that was made last. The cache is void as
     /// soon as interest has another version; members of groups are drawn anew every time.
     #[inline]
-    fn plan_for(&mut self, slot: Slot, subject: &[u8]) {
+    fn plan_for(&mut self, slot: Slot, account: AccountId, subject: &[u8]) {
         let version = self.interest.version();
-        if self.plan.is_for(subject, version) {
+        if self.plan.is_for(account, subject, version) {
             if self.plan.queues.is_empty() {
                 return;
             }
             self.plan.clear_targets();
         } else {
-            self.plan.begin(subject, version);
-            self.interest.matches(subject, &mut self.plan.filters);
+            self.plan.begin(account, subject, version);
+            self.interest.matches(account, subject, &mut self.plan.filters);
             for filter in &self.plan.filters {
                 if !self.interest.filter(*filter).queues.is_empty() {
                     self.interest.queues_of(*filter, &mut self.plan.queues);
@@ -263,8 +264,9 @@ impl Shard {
 
     /// A client's own plain subscription that matches a subject: filter, and position in its list.
     fn own_subscription(&mut self, slot: Slot, subject: &[u8]) -> Option<(Slot, usize)> {
-        self.plan.begin(subject, self.interest.version());
-        self.interest.matches(subject, &mut self.plan.filters);
+        let account = self.clients.get(slot).account;
+        self.plan.begin(account, subject, self.interest.version());
+        self.interest.matches(account, subject, &mut self.plan.filters);
         self.plan.forget();
         let client = self.clients.get(slot);
         self.plan.filters.iter().find_map(|filter| {

@@ -176,18 +176,20 @@ impl Shard {
             return self.answer(slot, &ProtocolError::InvalidSubject);
         };
         let text = filter.as_bytes();
-        if self.interest.len() >= self.limits.filters_max && !self.interest.knows(text) {
+        let account = self.clients.get(slot).account;
+        let interest = &self.interest;
+        if interest.len() >= self.limits.filters_max && !interest.knows(account, text) {
             self.clients.stats.subscriptions_refused += 1;
             return self.answer(slot, &ProtocolError::MaxSubscriptions);
         }
-        let peers = self.interest.peers_to_tell(text, queue);
+        let peers = self.interest.peers_to_tell(account, text, queue);
         let bytes = text.len() + queue.map_or(0, <[u8]>::len);
         if !self.mesh.has_interest_room(peers, bytes) {
             return Flow::Park;
         }
         let sid = self.clients.sids.intern(sid);
         let member = Member { client: slot, sid, delivered: 0, max: 0 };
-        let (list, position) = self.interest.add(filter, queue, member);
+        let (list, position) = self.interest.add(account, filter, queue, member);
         let seed = self.clients.seed();
         self.clients.get_mut(slot).subs.insert(Sub { sid, position, list }, seed);
         self.clients.stats.subscriptions += 1;
