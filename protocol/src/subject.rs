@@ -117,6 +117,20 @@ pub fn overlaps(left: &[u8], right: &[u8]) -> bool {
     }
 }
 
+/// Whether every subject that the valid filter `inner` selects is selected by `outer` too.
+pub fn covers(outer: &[u8], inner: &[u8]) -> bool {
+    let mut outer = tokens(outer);
+    let mut inner = tokens(inner);
+    loop {
+        match (outer.next(), inner.next()) {
+            (None, None) | (Some(b">"), Some(_)) => return true,
+            (_, Some(b">")) => return false,
+            (Some(a), Some(b)) if a == b || a == b"*" => {}
+            (None | Some(_), Some(_)) | (Some(_), None) => return false,
+        }
+    }
+}
+
 /// Whether the subject belongs to the servers, so that no client may publish to it.
 #[inline]
 pub fn reserved_publish(subject: &[u8]) -> bool {

@@ -19,7 +19,8 @@
 //! * I14 push is enough: nothing in the data path waits for an acknowledgement.
 //!
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
-//! `texts`, `sids`, `short_text`, `small_list`, `trace`), a client's ends (`inbox`, `segment`,
+//! `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
+//! `permissions`, `publish_cache`, `grants`), a client's ends (`inbox`, `segment`,
 //! `spool`, `outbox`, `subs`, `clients`), who wants what (`trie`, `filters`, `interest`, `groups`,
 //! `plan`), between shards (`message`, `batch`, `mesh`), what happens (`deliver`, `route`,
 //! `session`, `intake`, `slow`, `farewell`), and the whole (`placement`, `shard`, `turn`).
@@ -31,6 +32,7 @@ pub mod close;
 mod deliver;
 mod farewell;
 mod filters;
+pub mod grants;
 mod groups;
 pub mod ids;
 mod inbox;
@@ -42,6 +44,7 @@ mod outbox;
 pub mod permissions;
 pub mod placement;
 mod plan;
+pub mod publish_cache;
 pub mod rng;
 mod route;
 mod segment;
@@ -53,6 +56,7 @@ mod slow;
 mod small_list;
 mod spool;
 pub mod stats;
+pub(crate) mod subject_set;
 mod subs;
 mod texts;
 pub mod time;

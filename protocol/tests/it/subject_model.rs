@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 
 use fanfare_protocol::subject::{
-    Filter, Subject, is_literal, matches, overlaps, reserved_publish, reserved_reply, token_count,
-    tokens,
+    Filter, Subject, covers, is_literal, matches, overlaps, reserved_publish, reserved_reply,
+    token_count, tokens,
 };
 
 #[test]
@@ -193,6 +193,24 @@ proptest! {
         prop_assert_eq!(overlaps(left.as_bytes(), right.as_bytes()), common);
         let parse = |text: &str| Filter::parse(text.as_bytes()).is_some();
         prop_assert!(parse(&left) && parse(&right));
+    }
+
+    /// A filter covers another exactly when it selects all the short subjects of that one.
+    #[test]
+    fn covering_means_no_subject_left_out(outer in filter_tokens(), inner in filter_tokens()) {
+        let mut subjects: Vec<Vec<&str>> = vec![Vec::new()];
+        let mut all = true;
+        for _ in 0..=outer.len().max(inner.len()) {
+            let longer = |subject: &Vec<&'static str>| {
+                ["a", "b", "a*", "other"].map(|token| [&subject[..], &[token]].concat())
+            };
+            subjects = subjects.iter().flat_map(longer).collect();
+            all &= subjects
+                .iter()
+                .all(|subject| !model_matches(&inner, subject) || model_matches(&outer, subject));
+        }
+        let (outer, inner) = (outer.join("."), inner.join("."));
+        prop_assert_eq!(covers(outer.as_bytes(), inner.as_bytes()), all, "{} {}", outer, inner);
     }
 
     /// Compares with the rules stated over the list of tokens.

@@ -1,0 +1,269 @@
+//! A fixed set of subject patterns, and whether any of them selects a text.
+//!
+//! Absent: which pattern it was, and changing the set; `trie` does both. Everything stands in four
+//! arrays, and a question allocates nothing. Children of a node are sorted and searched, not
+//! hashed, so that nobody can aim at a table. A walk follows the literal child first and comes back
+//! for the `*`; it meets no node twice, so that its work is bounded by the set.
+
+use std::collections::BTreeMap;
+
+use fanfare_protocol::subject::{matches, token_count, tokens};
+
+/// See the module's head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SubjectSet {
+    nodes: Box<[Node]>,
+    edges: Box<[Edge]>,
+    texts: Box<[u8]>,
+    /// Patterns with more tokens than a walk remembers branches; compared one by one.
+    deep: Box<[Box<[u8]>]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Node {
+    /// Its literal children: so many edges from here on.
+    edges_from: usize,
+    edges: usize,
+    /// The child behind `*`; the root, which is nobody's child, for none.
+    star: usize,
+    /// A pattern ends here.
+    leaf: bool,
+    /// A pattern ends in `>` below here.
+    rest: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Edge {
+    text_from: usize,
+    text_len: usize,
+    child: usize,
+}
+
+impl SubjectSet {
+    /// Makes a set of valid patterns.
+    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut drafts = vec![Draft::default()];
+        let mut deep = Vec::new();
+        for pattern in patterns {
+            if token_count(pattern) > BRANCHES_MAX {
+                deep.push(pattern.into());
+            } else {
+                insert(&mut drafts, pattern);
+            }
+        }
+        let (mut nodes, mut edges, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        for draft in &drafts {
+            nodes.push(Node {
+                edges_from: edges.len(),
+                edges: draft.literals.len(),
+                star: draft.star,
+                leaf: draft.leaf,
+                rest: draft.rest,
+            });
+            for (token, child) in &draft.literals {
+                let (text_from, text_len) = (texts.len(), token.len());
+                edges.push(Edge { text_from, text_len, child: *child });
+                texts.extend_from_slice(token);
+            }
+        }
+        Self { nodes: nodes.into(), edges: edges.into(), texts: texts.into(), deep: deep.into() }
+    }
+
+    /// Whether some pattern selects the text, whose tokens all count as literal ones.
+    ///
+    /// A text with an empty token is selected by nothing.
+    pub(crate) fn selects(&self, text: &[u8]) -> bool {
+        let mut branches = [(ROOT, text); BRANCHES_MAX];
+        let mut waiting = 0;
+        let (mut key, mut rest) = (ROOT, text);
+        loop {
+            let node = &self.nodes[key];
+            let (token, after) = split_token(rest);
+            if token.is_empty() {
+                return false;
+            }
+            if node.rest {
+                return after.is_none_or(has_no_empty_token);
+            }
+            let literal = self.literal_child(node, token);
+            if let Some(after) = after {
+                if literal != ROOT {
+                    if node.star != ROOT {
+                        // INVARIANT: one branch a token, and patterns here have no more tokens.
+                        branches[waiting] = (node.star, after);
+                        waiting += 1;
+                    }
+                    (key, rest) = (literal, after);
+                    continue;
+                }
+                if node.star != ROOT {
+                    (key, rest) = (node.star, after);
+                    continue;
+                }
+            } else if self.is_leaf(literal) || self.is_leaf(node.star) {
+                return true;
+            }
+            if waiting == 0 {
+                break;
+            }
+            waiting -= 1;
+            (key, rest) = branches[waiting];
+        }
+        self.deep.iter().any(|pattern| matches(pattern, text))
+    }
+
+    fn is_leaf(&self, key: usize) -> bool {
+        key != ROOT && self.nodes[key].leaf
+    }
+
+    /// The child behind a literal token; the root for none.
+    fn literal_child(&self, node: &Node, token: &[u8]) -> usize {
+        let edges = &self.edges[node.edges_from..node.edges_from + node.edges];
+        if edges.len() > SCANNED_MAX {
+            let found = edges.binary_search_by(|edge| self.text(edge).cmp(token));
+            return found.map_or(ROOT, |index| edges[index].child);
+        }
+        let found = edges.iter().find(|edge| self.text(edge) == token);
+        found.map_or(ROOT, |edge| edge.child)
+    }
+
+    fn text(&self, edge: &Edge) -> &[u8] {
+        &self.texts[edge.text_from..edge.text_from + edge.text_len]
+    }
+}
+
+/// A node while the set is made.
+#[derive(Default)]
+struct Draft<'a> {
+    literals: BTreeMap<&'a [u8], usize>,
+    star: usize,
+    leaf: bool,
+    rest: bool,
+}
+
+fn insert<'a>(drafts: &mut Vec<Draft<'a>>, pattern: &'a [u8]) {
+    let mut key = ROOT;
+    for token in tokens(pattern) {
+        if token == b">" {
+            drafts[key].rest = true;
+            return;
+        }
+        let fresh = drafts.len();
+        let draft = &mut drafts[key];
+        key = if token == b"*" {
+            if draft.star == ROOT {
+                draft.star = fresh;
+            }
+            draft.star
+        } else {
+            *draft.literals.entry(token).or_insert(fresh)
+        };
+        if key == fresh {
+            drafts.push(Draft::default());
+        }
+    }
+    drafts[key].leaf = true;
+}
+
+/// The first token, and what follows its point.
+fn split_token(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|byte| *byte == b'.') {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+fn has_no_empty_token(text: &[u8]) -> bool {
+    let mut previous = b'.';
+    for byte in text {
+        if *byte == b'.' && previous == b'.' {
+            return false;
+        }
+        previous = *byte;
+    }
+    previous != b'.'
+}
+
+const ROOT: usize = 0;
+
+/// Tokens of a pattern that stands in the nodes; a walk keeps one branch for each at most.
+const BRANCHES_MAX: usize = 16;
+
+/// Children that are compared one after the other instead of being searched.
+const SCANNED_MAX: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(patterns: &[&str]) -> SubjectSet {
+        SubjectSet::new(patterns.iter().map(|text| text.as_bytes()))
+    }
+
+    #[test]
+    fn wildcards_select_as_the_protocol_says() {
+        let foo = set(&["foo.*", "bar.>", "x.*.y", "lit"]);
+        for text in ["foo.a", "foo.*", "foo.>", "bar.a", "bar.a.b", "x.q.y", "lit"] {
+            assert!(foo.selects(text.as_bytes()), "{text}");
+        }
+        for text in ["foo", "foo.a.b", "bar", "bar.a..b", "bar.", "x.q", "x.q.z", "li", "", "."] {
+            assert!(!foo.selects(text.as_bytes()), "{text}");
+        }
+        assert!(!set(&[]).selects(b"foo"));
+    }
+
+    #[test]
+    fn a_pattern_deeper_than_the_branches_is_found_too() {
+        let deep = ["*"; 40].join(".");
+        let literal = ["a"; 40].join(".");
+        let both = set(&[&deep, "b.>"]);
+        assert!(both.selects(literal.as_bytes()));
+        assert!(!both.selects(b"a.a"));
+        // As many branches as a walk can have to come back to.
+        let stars: Vec<String> = (0..BRANCHES_MAX)
+            .map(|n| ["a"; BRANCHES_MAX][..n].join(".") + if n == 0 { "*" } else { ".*" })
+            .collect();
+        let mut patterns: Vec<&str> = stars.iter().map(String::as_str).collect();
+        let long = ["a"; BRANCHES_MAX - 1].join(".") + ".z";
+        patterns.push(&long);
+        assert!(!set(&patterns).selects([&long, ".q"].concat().as_bytes()));
+        assert!(set(&patterns).selects(long.as_bytes()));
+    }
+
+    fn text(wildcards: bool) -> impl Strategy<Value = String> {
+        let words: &[&str] =
+            if wildcards { &["a", "b", "cc", "*", "*"] } else { &["a", "b", "cc", "d", "", "*"] };
+        let token = proptest::sample::select(words);
+        (proptest::collection::vec(token, 1..6), any::<bool>()).prop_map(move |(tokens, rest)| {
+            tokens.join(".") + if wildcards && rest { ".>" } else { "" }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_agrees_with_its_list(
+            patterns in proptest::collection::vec(text(true), 0..24),
+            texts in proptest::collection::vec(text(false), 1..40),
+        ) {
+            let set = SubjectSet::new(patterns.iter().map(String::as_bytes));
+            for text in texts {
+                let expected = patterns.iter().any(|p| matches(p.as_bytes(), text.as_bytes()));
+                prop_assert_eq!(set.selects(text.as_bytes()), expected, "{} {:?}", text, patterns);
+            }
+        }
+
+        #[test]
+        fn many_children_are_searched_rightly(
+            tokens in proptest::collection::vec(0u16..300, 1..200),
+        ) {
+            let patterns: Vec<_> = tokens.iter().map(|n| format!("p.{n}.x")).collect();
+            let set = SubjectSet::new(patterns.iter().map(String::as_bytes));
+            for n in 0..300u16 {
+                let text = format!("p.{n}.x");
+                prop_assert_eq!(set.selects(text.as_bytes()), tokens.contains(&n));
+            }
+        }
+    }
+}
