@@ -24,9 +24,6 @@ pub struct Access {
     pub no_auth_user: Option<Box<str>>,
     /// Permissions of users of `authorization` that have none of their own.
     pub default_permissions: Option<Permissions>,
-    /// `authorization { proxy_required }`: who comes with the token or as the single user must come
-    /// through a trusted proxy.
-    pub proxy_required: bool,
     /// The file has an `authorization` block, whatever is in it. Without one, a file whose only
     /// account is the system account leaves everybody else where they were: in `$G`, unasked.
     pub authorization_block: bool,
