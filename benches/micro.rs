@@ -13,13 +13,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use fanfare::config::Limits;
+use fanfare::core::arrival::{Arrival, Entrance};
 use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
-use fanfare::core::shard::{Admission, Shard, ShardSetup};
+use fanfare::core::shard::{Shard, ShardSetup};
 use fanfare::core::time::Instant;
 use fanfare::core::turn::{ReadOutcome, Turn, WriteOutcome};
 use fanfare_protocol::decode::{self, Step};
 use fanfare_protocol::encode;
-use fanfare_protocol::info::ServerInfo;
 use fanfare_protocol::limits::DecodeLimits;
 
 fn main() {
@@ -195,7 +195,7 @@ impl World {
                 shards,
                 batches_per_peer: ShardSetup::BATCHES_PER_PEER,
                 limits: Arc::new(Limits::default()),
-                info: ServerInfo::default(),
+                entrances: vec![Entrance::default()],
                 seed: 1,
                 first_generation: 0,
                 trace: None,
@@ -209,7 +209,7 @@ impl World {
         self.clients += 1;
         let mut turn = self.begin(shard);
         let peer = "127.0.0.1:1000".into();
-        let client = turn.handle_accept(ClientNumber(self.clients), peer, Admission::Admitted);
+        let client = turn.handle_accept(Arrival::plain(ClientNumber(self.clients), peer));
         self.finish(shard, turn);
         self.send(shard, &[(client, b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n")]);
         client

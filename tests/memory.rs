@@ -10,11 +10,11 @@ use std::alloc::System;
 use std::sync::Arc;
 
 use fanfare::config::Limits;
+use fanfare::core::arrival::{Arrival, Entrance};
 use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
-use fanfare::core::shard::{Admission, Shard, ShardSetup};
+use fanfare::core::shard::{Shard, ShardSetup};
 use fanfare::core::time::Instant;
 use fanfare::core::turn::{Polled, ReadOutcome, Turn, WriteOutcome};
-use fanfare_protocol::info::ServerInfo;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
@@ -83,7 +83,7 @@ impl World {
                 shards: 2,
                 batches_per_peer: ShardSetup::BATCHES_PER_PEER,
                 limits: Arc::new(Limits::default()),
-                info: ServerInfo::default(),
+                entrances: vec![Entrance::default()],
                 seed: 1,
                 first_generation: 0,
                 trace: None,
@@ -103,7 +103,7 @@ impl World {
         self.clients += 1;
         let mut turn = self.begin(shard);
         let peer = format!("127.0.0.1:{}", 10_000 + self.clients).into();
-        let client = turn.handle_accept(ClientNumber(self.clients), peer, Admission::Admitted);
+        let client = turn.handle_accept(Arrival::plain(ClientNumber(self.clients), peer));
         self.run(shard, turn, None);
         let hello = "CONNECT {\"verbose\":false,\"lang\":\"go\",\"version\":\"1.2.3\"}\r\n";
         let input = format!("{hello}SUB {filter} 1\r\nPING\r\n");

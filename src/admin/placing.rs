@@ -3,9 +3,9 @@
 //! Absent: which shard is the best (`core::placement`) and what a client says.
 
 use super::supervisor::Supervisor;
+use crate::core::arrival::{Admission, Arrival};
 use crate::core::ids::{ClientNumber, ShardId};
 use crate::core::placement::{self, Load};
-use crate::core::shard::Admission;
 use crate::io::accept::Accepted;
 use crate::io::exchange::Mail;
 use crate::io::log::Level;
@@ -34,7 +34,8 @@ impl Supervisor {
                     let number = ClientNumber(self.next_number);
                     self.next_number += 1;
                     let peer = peer.to_string().into_boxed_str();
-                    let mail = Mail::Adopt { stream, number, peer, admission };
+                    let arrival = Arrival { admission, ..Arrival::plain(number, peer) };
+                    let mail = Mail::Adopt { stream, arrival };
                     if !self.send(shard, mail) {
                         return;
                     }

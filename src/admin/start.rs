@@ -16,6 +16,7 @@ use super::supervisor::{Alarm, Ended, LISTENER, SHARD_ENDED, SIGNALS, Supervisor
 use super::{identity, limits};
 use crate::config::Config;
 use crate::config::listen::Address;
+use crate::core::arrival::Entrance;
 use crate::core::shard::{Shard, ShardSetup};
 use crate::io::accept::Listener;
 use crate::io::clock::Clock;
@@ -68,7 +69,7 @@ impl Supervisor {
                 shards: config.shards,
                 batches_per_peer: ShardSetup::BATCHES_PER_PEER,
                 limits: Arc::clone(&limits),
-                info: info.clone(),
+                entrances: vec![Entrance { info: info.clone(), ..Entrance::default() }],
                 seed: random_seed()?,
                 first_generation: 0,
                 trace: config.verbosity.trace.then_some(config.traced_message_max),

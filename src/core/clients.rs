@@ -5,13 +5,15 @@
 //! the shard closes the marked ones between two commands.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use fanfare_protocol::connect::ConnectOptions;
 use fanfare_protocol::op::ClientOp;
 use slab::Slab;
 
+use super::auth::TlsPeer;
 use super::close::CloseReason;
-use super::ids::{AccountId, ClientNumber, ConnId, Generation, Slot};
+use super::ids::{AccountId, ClientNumber, ConnId, Generation, ListenerId, Slot};
 use super::inbox::Inbox;
 use super::outbox::{Gather, Outbox};
 use super::sids::{Sid, SidTable};
@@ -58,6 +60,8 @@ pub(crate) struct Places {
     pub(crate) dirty: bool,
     /// The socket took less than it was given; it will say when it takes more.
     pub(crate) blocked: bool,
+    /// What was taken last is not all on its way.
+    pub(crate) held: bool,
     /// Something was blocked and has not been written out since.
     pub(crate) waiting: bool,
     /// In the list of clients whose sockets are to be closed.
@@ -66,6 +70,8 @@ pub(crate) struct Places {
     pub(crate) input_ended: bool,
     /// The peer has ended its side; the end is behind the bytes that are left.
     pub(crate) hangup: bool,
+    /// Whether the connection will be secured is not known yet: no time is kept for it.
+    pub(crate) undecided: bool,
     pub(crate) ping_timer: bool,
     pub(crate) deadline_timer: bool,
 }
@@ -100,6 +106,9 @@ pub(crate) struct Client {
     pub(crate) waiting_since: Instant,
     /// `ip:port` of the peer.
     pub(crate) peer: Box<str>,
+    /// What its TLS handshake showed.
+    pub(crate) tls: Option<Arc<TlsPeer>>,
+    pub(crate) listener: ListenerId,
     pub(crate) name: Option<TextId>,
     pub(crate) lang: Option<TextId>,
     pub(crate) version: Option<TextId>,
@@ -214,6 +223,8 @@ impl Clients {
             last_input: now,
             waiting_since: now,
             peer,
+            tls: None,
+            listener: ListenerId::default(),
             name: None,
             lang: None,
             version: None,
@@ -412,6 +423,7 @@ impl Clients {
     pub(crate) fn discard(&mut self, slot: Slot) {
         let client = &mut self.slab[slot.key()];
         client.outbox.discard(&mut self.spool, &mut self.sids);
+        client.places.held = false;
     }
 
     /// Returns the memory of a burst.

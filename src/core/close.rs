@@ -35,6 +35,8 @@ pub enum CloseReason {
     SlowConsumerWriteDeadline,
     /// Too many unanswered PINGs.
     StaleConnection,
+    /// The TLS handshake failed or took too long.
+    TlsHandshakeError,
     /// The socket failed while it was written.
     WriteError,
 }
@@ -57,6 +59,7 @@ impl CloseReason {
             | Self::SlowConsumerPendingBytes
             | Self::SlowConsumerShed
             | Self::SlowConsumerWriteDeadline
+            | Self::TlsHandshakeError
             | Self::WriteError => false,
         }
     }
@@ -89,6 +92,7 @@ impl fmt::Display for CloseReason {
             Self::SlowConsumerShed => "Slow Consumer (Memory Budget)",
             Self::SlowConsumerWriteDeadline => "Slow Consumer (Write Deadline)",
             Self::StaleConnection => "Stale Connection",
+            Self::TlsHandshakeError => "TLS Handshake Failure",
             Self::WriteError => "Write Error",
         })
     }

@@ -33,7 +33,8 @@ impl Shard {
     /// Notes a closing client as closed once nothing of it is left to do.
     pub(crate) fn finish_close(&mut self, slot: Slot) {
         let client = self.clients.get_mut(slot);
-        let done = client.outbox.is_empty() && client.subs.len() == 0;
+        let is_written = client.outbox.is_empty() && !client.places.held;
+        let done = is_written && client.subs.len() == 0;
         if client.closing.is_some() && done && !client.places.closed {
             client.places.closed = true;
             self.closed.push_back(slot);
@@ -45,7 +46,13 @@ impl Shard {
         let slot = self.closed.pop_front()?;
         let client = self.clients.remove(slot);
         let reason = client.closing.unwrap_or(CloseReason::ClientClosed);
-        Some(Closed { client: client.id, number: client.number, peer: client.peer, reason })
+        Some(Closed {
+            client: client.id,
+            number: client.number,
+            peer: client.peer,
+            listener: client.listener,
+            reason,
+        })
     }
 
     /// A farewell that takes too long is cut short.
@@ -65,8 +72,8 @@ impl Shard {
         client.waiting_since = now;
         if !reason.flushes() {
             self.clients.discard(slot);
-        } else if !self.clients.get(slot).outbox.is_empty() {
-            let id = self.clients.get(slot).id;
+        } else if !client.outbox.is_empty() || client.places.held {
+            let id = client.id;
             self.timers.insert(id, TimerKind::Deadline, now.after_ns(FAREWELL_NS));
         }
         self.end_subscriptions(slot, SWEEP_PER_TURN);
@@ -92,3 +99,64 @@ impl Shard {
 const SWEEP_PER_TURN: usize = 64 * 1024;
 /// How long the last bytes of a closing client may take to leave, in nanoseconds.
 const FAREWELL_NS: u64 = 2_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::arrival::{Arrival, Entrance};
+    use super::super::ids::{ClientNumber, ShardId};
+    use super::super::shard::ShardSetup;
+    use super::super::time::Instant;
+    use super::super::turn::{ReadOutcome, Turn, WriteOutcome};
+    use super::*;
+    use crate::config::Limits;
+
+    /// The last words are taken, but wait in a layer below: the client ends when they have left.
+    #[test]
+    fn bytes_held_below_keep_a_closing_client() {
+        let shard = Box::new(Shard::new(ShardSetup {
+            id: ShardId::new(0).expect("there is a first shard"),
+            shards: 1,
+            batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            limits: Arc::new(Limits::default()),
+            entrances: vec![Entrance::default()],
+            seed: 1,
+            first_generation: 0,
+            trace: None,
+            now: Instant::default(),
+        }));
+        let mut turn = Turn::begin(shard, Instant::default());
+        let client = turn.handle_accept(Arrival::plain(ClientNumber(1), "127.0.0.1:1".into()));
+        let shard = turn.read().drain().route().data().write().tick().finish();
+        let run = |shard, bytes: &[u8], writable, held| {
+            let mut turn = Turn::begin(shard, Instant::default());
+            turn.handle_readable(client);
+            if writable {
+                turn.handle_writable(client);
+            }
+            let mut turn = turn.read();
+            while turn.poll_read().is_some() {
+                turn.room()[..bytes.len()].copy_from_slice(bytes);
+                turn.handle_read(ReadOutcome::Bytes(bytes.len()));
+            }
+            let mut turn = turn.drain().route().data().write();
+            while turn.poll_write().is_some() {
+                let bytes = turn.slices().map(<[u8]>::len).sum();
+                let held = held && bytes > 0;
+                let outcome =
+                    if held { WriteOutcome::Held(bytes) } else { WriteOutcome::Bytes(bytes) };
+                turn.handle_written(outcome);
+            }
+            let mut turn = turn.tick();
+            let closed = turn.poll_closed();
+            (turn.finish(), closed)
+        };
+        let (shard, closed) = run(shard, b"NONSENSE\r\n", true, true);
+        assert_eq!(closed, None);
+        let (shard, closed) = run(shard, b"", false, false);
+        assert_eq!(closed, None);
+        let (_, closed) = run(shard, b"", true, false);
+        assert_eq!(closed.map(|closed| closed.reason), Some(CloseReason::ProtocolViolation));
+    }
+}

@@ -26,6 +26,26 @@ impl ShardId {
     }
 }
 
+/// One place where clients connect, by its position in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ListenerId(u8);
+
+impl ListenerId {
+    /// Most listeners of one broker.
+    pub const COUNT_MAX: usize = 64;
+
+    /// The listener with this number, or `None` above the most a broker has.
+    pub fn new(index: usize) -> Option<Self> {
+        u8::try_from(index).ok().filter(|n| usize::from(*n) < Self::COUNT_MAX).map(Self)
+    }
+
+    /// The listener's number, to index tables that have one row for each listener.
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// A slot in one of the shard's tables.
 ///
 /// Tables are bounded far below `u32::MAX` entries, so that four bytes are enough in structures

@@ -23,8 +23,9 @@
 //! `permissions`, `publish_cache`, `grants`), a client's ends (`inbox`, `segment`,
 //! `spool`, `outbox`, `subs`, `clients`), who wants what (`trie`, `filters`, `interest`, `groups`,
 //! `plan`), between shards (`message`, `batch`, `mesh`), what happens (`deliver`, `route`,
-//! `session`, `intake`, `slow`, `farewell`), and the whole (`placement`, `shard`, `turn`).
+//! `session`, `intake`, `slow`, `arrival`, `farewell`), and the whole (`placement`, `shard`, `turn`).
 
+pub mod arrival;
 pub mod auth;
 pub mod batch;
 mod clients;

@@ -274,7 +274,9 @@ fn close_reason(error: &ProtocolError) -> Option<CloseReason> {
     Some(match error {
         ProtocolError::AuthenticationTimeout => CloseReason::AuthenticationTimeout,
         ProtocolError::AuthorizationViolation => CloseReason::AuthorizationViolation,
-        ProtocolError::MaxConnections => CloseReason::MaxConnectionsExceeded,
+        ProtocolError::MaxConnections | ProtocolError::ConnectionThrottled => {
+            CloseReason::MaxConnectionsExceeded
+        }
         ProtocolError::MaxControlLine => CloseReason::MaxControlLineExceeded,
         ProtocolError::MaxPayload => CloseReason::MaxPayloadExceeded,
         ProtocolError::NoRespondersNeedsHeaders => CloseReason::NoRespondersRequiresHeaders,

@@ -7,14 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use fanfare_protocol::error::ProtocolError;
-use fanfare_protocol::info::ServerInfo;
 use fanfare_protocol::limits::DecodeLimits;
 
+use super::arrival::Entrance;
 use super::batch::{Batch, Entry, Lane};
 use super::clients::Clients;
 use super::close::CloseReason;
-use super::ids::{ClientNumber, ConnId, Generation, Handle, ShardId, Slot};
+use super::ids::{ClientNumber, ConnId, Generation, Handle, ListenerId, ShardId, Slot};
 use super::intake::Arena;
 use super::interest::Interest;
 use super::mesh::Mesh;
@@ -39,8 +38,8 @@ pub struct ShardSetup {
     pub batches_per_peer: usize,
     /// Bounds.
     pub limits: Arc<Limits>,
-    /// What every client's INFO says.
-    pub info: ServerInfo,
+    /// What is known of each listener, by its number.
+    pub entrances: Vec<Entrance>,
     /// Seeds hash tables and draws; secret in production, chosen in a simulation.
     pub seed: u64,
     /// The generation before the first one that is given out; simulations start near the wrap.
@@ -56,15 +55,6 @@ impl ShardSetup {
     pub const BATCHES_PER_PEER: usize = 8;
 }
 
-/// Whether a new connection may stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It may.
-    Admitted,
-    /// The broker's table of connections is full: it is told so and closed.
-    Full,
-}
-
 /// A connection that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
@@ -74,6 +64,8 @@ pub struct Closed {
     pub number: ClientNumber,
     /// `ip:port` of the peer.
     pub peer: Box<str>,
+    /// The listener that it came through.
+    pub listener: ListenerId,
     /// Why.
     pub reason: CloseReason,
 }
@@ -119,7 +111,7 @@ pub struct Shard {
     pub(crate) yielded: bool,
     /// Whether the next turn takes nothing in, because the last one could not write enough.
     pub(crate) writes_first: bool,
-    info: ServerInfo,
+    pub(crate) entrances: Vec<Entrance>,
     text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
 }
@@ -163,7 +155,7 @@ impl Shard {
             visits_left: VISITS_PER_TURN,
             yielded: false,
             writes_first: false,
-            info: setup.info,
+            entrances: setup.entrances,
             text: Vec::new(),
             due: Vec::new(),
             limits,
@@ -257,30 +249,6 @@ impl Shard {
 
 /// What the phases of a turn do (`turn` gives them their order).
 impl Shard {
-    pub(crate) fn accept(
-        &mut self,
-        number: ClientNumber,
-        peer: Box<str>,
-        admission: Admission,
-    ) -> ConnId {
-        let id = self.clients.insert(number, peer, self.now);
-        self.send_info(id.slot);
-        match admission {
-            Admission::Admitted => {
-                let first = FIRST_PING_NS.min(self.limits.ping_interval_ns);
-                let mut first = first + self.jitter(first / 5);
-                if self.limits.connect_timeout_ns > 0 {
-                    first = first.min(self.limits.connect_timeout_ns);
-                }
-                self.arm_ping(id.slot, first);
-            }
-            Admission::Full => {
-                self.answer(id.slot, &ProtocolError::MaxConnections);
-            }
-        }
-        id
-    }
-
     pub(crate) fn drain_batch(&mut self, peer: ShardId, batch: &Batch) {
         let first_head = self.clients.spool.name_heads(batch.heads());
         for entry in batch.entries(first_head) {
@@ -351,27 +319,30 @@ impl Shard {
     }
 
     /// The INFO that greets a connection.
-    fn send_info(&mut self, slot: Slot) {
-        self.info.connect_info = false;
-        self.info.remote_account.clear();
-        self.write_info(slot);
+    pub(crate) fn send_info(&mut self, slot: Slot) {
+        self.write_info(slot, None);
     }
 
     /// The INFO behind the first PONG: what CONNECT made of the client.
     pub(crate) fn send_info_after_connect(&mut self, slot: Slot) {
-        self.info.connect_info = true;
-        self.info.remote_account.clear();
-        self.info.remote_account.push_str(GLOBAL_ACCOUNT);
-        self.write_info(slot);
+        self.write_info(slot, Some(GLOBAL_ACCOUNT));
     }
 
-    fn write_info(&mut self, slot: Slot) {
+    fn write_info(&mut self, slot: Slot, account: Option<&str>) {
         let client = self.clients.get(slot);
-        self.info.client_id = client.number.0;
-        self.info.client_ip.clear();
-        self.info.client_ip.push_str(ip_of(&client.peer));
+        let Some(entrance) = self.entrances.get_mut(client.listener.index()) else {
+            debug_assert!(false, "every listener has an entrance");
+            return;
+        };
+        let info = &mut entrance.info;
+        info.connect_info = account.is_some();
+        info.remote_account.clear();
+        info.remote_account.push_str(account.unwrap_or_default());
+        info.client_id = client.number.0;
+        info.client_ip.clear();
+        info.client_ip.push_str(ip_of(&client.peer));
         self.text.clear();
-        self.info.write_line(&mut self.text);
+        info.write_line(&mut self.text);
         let text = std::mem::take(&mut self.text);
         self.clients.push_text(slot, &text);
         self.text = text;
@@ -404,16 +375,17 @@ impl Shard {
     }
 }
 
-/// The address in `ip:port`, without the brackets of an IPv6 one.
+/// The address in `ip:port`, without the brackets of an IPv6 one; nothing for peers without one.
 fn ip_of(peer: &str) -> &str {
-    let ip = peer.rsplit_once(':').map_or(peer, |(ip, _)| ip);
+    let Some((ip, port)) = peer.rsplit_once(':') else { return "" };
+    if port.parse::<u16>().is_err() {
+        return "";
+    }
     ip.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The account of clients that have none of their own.
 const GLOBAL_ACCOUNT: &str = "$G";
-/// When the first PING goes out, to learn the round trip time (nats-server does the same).
-const FIRST_PING_NS: u64 = 2_000_000_000;
 /// Receivers that one turn looks at before it yields: some 20 ms of a core.
 pub(crate) const VISITS_PER_TURN: usize = 256 * 1024;
 /// Room for due timers that is kept.
@@ -427,5 +399,6 @@ mod tests {
     fn the_ip_is_what_stands_before_the_port() {
         assert_eq!(ip_of("127.0.0.1:80"), "127.0.0.1");
         assert_eq!(ip_of("[::1]:80"), "::1");
+        assert_eq!(ip_of("unix"), "");
     }
 }

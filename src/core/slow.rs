@@ -31,6 +31,22 @@ impl Shard {
         }
     }
 
+    /// A client's socket takes bytes again.
+    pub(crate) fn note_writable(&mut self, slot: Slot) {
+        let client = self.clients.get_mut(slot);
+        client.places.held = false;
+        if !std::mem::replace(&mut client.places.blocked, false) {
+            return;
+        }
+        if client.outbox.is_empty() {
+            // All had been taken, and now it is on its way.
+            client.places.waiting = false;
+            self.finish_close(slot);
+        } else {
+            self.clients.mark_dirty(slot);
+        }
+    }
+
     /// Notes that a client's socket took something: its deadline counts from here.
     pub(crate) fn note_progress(&mut self, slot: Slot) {
         let now = self.now;
@@ -142,10 +158,9 @@ impl Shard {
 mod tests {
     use std::sync::Arc;
 
-    use fanfare_protocol::info::ServerInfo;
-
+    use super::super::arrival::{Arrival, Entrance};
     use super::super::ids::{ClientNumber, ShardId};
-    use super::super::shard::{Admission, ShardSetup};
+    use super::super::shard::ShardSetup;
     use super::super::time::Instant;
     use super::*;
     use crate::config::Limits;
@@ -156,7 +171,7 @@ mod tests {
             shards: 1,
             batches_per_peer: ShardSetup::BATCHES_PER_PEER,
             limits: Arc::new(limits),
-            info: ServerInfo::default(),
+            entrances: vec![Entrance::default()],
             seed: 1,
             first_generation: 0,
             trace: None,
@@ -165,7 +180,7 @@ mod tests {
     }
 
     fn accept(shard: &mut Shard) -> Slot {
-        let slot = shard.accept(ClientNumber(1), "127.0.0.1:1".into(), Admission::Admitted).slot;
+        let slot = shard.accept(Arrival::plain(ClientNumber(1), "127.0.0.1:1".into())).slot;
         shard.clients.discard(slot);
         slot
     }

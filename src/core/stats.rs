@@ -51,6 +51,8 @@ pub struct Stats {
     pub protocol_violations: u64,
     /// Clients closed because no operation came in time.
     pub connect_timeouts: u64,
+    /// Clients closed because their TLS handshake failed or took too long.
+    pub tls_failures: u64,
     /// Trace lines dropped because nobody fetched them in time.
     pub trace_dropped: u64,
     /// Memory held for unsent messages now, in bytes.
@@ -59,7 +61,7 @@ pub struct Stats {
 
 impl Stats {
     /// How many counters there are.
-    pub const COUNTERS: usize = 24;
+    pub const COUNTERS: usize = 25;
 
     /// The counters in the order of their declaration, to be published or summed.
     pub fn to_array(&self) -> [u64; Self::COUNTERS] {
@@ -86,6 +88,7 @@ impl Stats {
             self.stale_connections,
             self.protocol_violations,
             self.connect_timeouts,
+            self.tls_failures,
             self.trace_dropped,
             self.spool_bytes,
         ]
@@ -118,6 +121,7 @@ impl Stats {
             stale_connections: next(),
             protocol_violations: next(),
             connect_timeouts: next(),
+            tls_failures: next(),
             trace_dropped: next(),
             spool_bytes: next(),
         }
@@ -131,6 +135,7 @@ impl Stats {
             CloseReason::SlowConsumerShed => &mut self.slow_shed,
             CloseReason::StaleConnection => &mut self.stale_connections,
             CloseReason::AuthenticationTimeout => &mut self.connect_timeouts,
+            CloseReason::TlsHandshakeError => &mut self.tls_failures,
             CloseReason::MaxConnectionsExceeded => &mut self.connections_refused,
             CloseReason::MaxControlLineExceeded
             | CloseReason::MaxPayloadExceeded

@@ -4,12 +4,16 @@
 //! broker's consistency model: it makes every fence hold without an acknowledgement between shards
 //! (ARCHITECTURE, "The turn"). Absent: sockets and queues; the caller carries bytes and batches.
 
+use std::sync::Arc;
+
+use super::arrival::{Arrival, Entrance};
+use super::auth::TlsPeer;
 use super::batch::{Batch, Lane};
 use super::clients::Client;
 use super::close::CloseReason;
-use super::ids::{ClientNumber, ConnId, ShardId, Slot};
+use super::ids::{ConnId, ShardId, Slot};
 use super::outbox::PARTS_MAX;
-use super::shard::{Admission, Closed, Shard, VISITS_PER_TURN};
+use super::shard::{Closed, Shard, VISITS_PER_TURN};
 use super::time::Instant;
 
 /// New causes may be noted; nothing is read yet.
@@ -55,6 +59,8 @@ pub struct Turn<P> {
 pub enum ReadOutcome {
     /// This many bytes, into the room.
     Bytes(usize),
+    /// This many bytes, perhaps none, and whether more are waiting is not known: ask again.
+    More(usize),
     /// Nothing now.
     WouldBlock,
     /// The peer sends no more.
@@ -68,6 +74,9 @@ pub enum ReadOutcome {
 pub enum WriteOutcome {
     /// This many bytes were taken.
     Bytes(usize),
+    /// This many bytes were taken, but not all are on their way: nothing more is taken, and the
+    /// client is not done, before it is writable again.
+    Held(usize),
     /// The socket is broken.
     Failed,
 }
@@ -82,13 +91,29 @@ impl Turn<Polled> {
     }
 
     /// A new connection.
-    pub fn handle_accept(
-        &mut self,
-        number: ClientNumber,
-        peer: Box<str>,
-        admission: Admission,
-    ) -> ConnId {
-        self.shard.accept(number, peer, admission)
+    pub fn handle_accept(&mut self, arrival: Arrival) -> ConnId {
+        self.shard.accept(arrival)
+    }
+
+    /// The handshake of a connection that came undecided is through. Signals about its socket
+    /// that were held back meanwhile are the caller's to give now.
+    pub fn handle_secured(&mut self, client: ConnId, peer: Arc<TlsPeer>) {
+        self.shard.secure(client, peer);
+    }
+
+    /// A connection that came undecided stays in clear.
+    pub fn handle_in_clear(&mut self, client: ConnId) {
+        self.shard.leave_clear(client);
+    }
+
+    /// A connection's transport failed or was not ready in time.
+    pub fn handle_abandoned(&mut self, client: ConnId, reason: CloseReason) {
+        self.shard.abandon(client, reason);
+    }
+
+    /// The listeners' facts have changed: later INFO lines say what is in here.
+    pub fn handle_entrances(&mut self, entrances: Vec<Entrance>) {
+        self.shard.entrances = entrances;
     }
 
     /// Learns how much memory for unsent messages the whole broker holds.
@@ -115,10 +140,7 @@ impl Turn<Polled> {
     /// A socket takes bytes again.
     pub fn handle_writable(&mut self, client: ConnId) {
         if let Some(slot) = self.shard.clients.resolve(client) {
-            let places = &mut self.shard.clients.get_mut(slot).places;
-            if std::mem::replace(&mut places.blocked, false) {
-                self.shard.clients.mark_dirty(slot);
-            }
+            self.shard.note_writable(slot);
         }
     }
 
@@ -185,7 +207,10 @@ impl Turn<Reading> {
     pub fn handle_read(&mut self, outcome: ReadOutcome) {
         let Some(id) = self.phase.client.take() else { return };
         let Some(slot) = self.shard.clients.resolve(id) else { return };
-        let bytes = if let ReadOutcome::Bytes(bytes) = outcome { bytes } else { 0 };
+        let bytes = match outcome {
+            ReadOutcome::Bytes(bytes) | ReadOutcome::More(bytes) => bytes,
+            ReadOutcome::WouldBlock | ReadOutcome::Ended | ReadOutcome::Failed => 0,
+        };
         if self.phase.rest + bytes > 0 {
             self.shard.arena.commit(id, self.phase.rest + bytes);
         }
@@ -195,6 +220,7 @@ impl Turn<Reading> {
                 // Not in this turn: a client's bytes stand in the arena in one piece.
                 self.phase.again.push(slot);
             }
+            ReadOutcome::More(_) => self.phase.again.push(slot),
             // Less than there was room for: the socket is empty and will say when it is not.
             ReadOutcome::Bytes(_) | ReadOutcome::WouldBlock => client.places.readable = false,
             ReadOutcome::Ended => {
@@ -294,7 +320,7 @@ impl Turn<Writing> {
     pub fn handle_written(&mut self, outcome: WriteOutcome) {
         let Some(id) = self.phase.client.take() else { return };
         let Some(slot) = self.shard.clients.resolve(id) else { return };
-        let WriteOutcome::Bytes(written) = outcome else {
+        let (WriteOutcome::Bytes(written) | WriteOutcome::Held(written)) = outcome else {
             if self.shard.clients.get(slot).closing.is_some() {
                 self.shard.clients.discard(slot);
                 self.shard.finish_close(slot);
@@ -308,7 +334,9 @@ impl Turn<Writing> {
         if written > 0 {
             self.shard.note_progress(slot);
         }
-        if written < total {
+        let held = matches!(outcome, WriteOutcome::Held(_));
+        if written < total || held {
+            self.shard.clients.get_mut(slot).places.held = held;
             self.shard.note_blocked(slot, written);
         } else if self.shard.clients.get(slot).outbox.is_empty() {
             self.shard.clients.get_mut(slot).places.waiting = false;
@@ -362,10 +390,7 @@ const WRITES_PER_TURN: usize = 512;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use fanfare_protocol::info::ServerInfo;
-
+    use super::super::ids::ClientNumber;
     use super::super::shard::ShardSetup;
     use super::*;
     use crate::config::Limits;
@@ -376,7 +401,7 @@ mod tests {
             shards: 1,
             batches_per_peer: ShardSetup::BATCHES_PER_PEER,
             limits: Arc::new(limits),
-            info: ServerInfo::default(),
+            entrances: vec![Entrance::default()],
             seed: 1,
             first_generation: 0,
             trace: None,
@@ -387,7 +412,7 @@ mod tests {
     fn accept(shard: Box<Shard>, number: u64) -> (Box<Shard>, ConnId) {
         let mut turn = Turn::begin(shard, Instant::default());
         let peer = "127.0.0.1:1".into();
-        let client = turn.handle_accept(ClientNumber(number), peer, Admission::Admitted);
+        let client = turn.handle_accept(Arrival::plain(ClientNumber(number), peer));
         (turn.read().drain().route().data().write().tick().finish(), client)
     }
 

@@ -12,16 +12,16 @@ use mio::Waker;
 use mio::net::TcpStream;
 
 use super::bell::{Bell, Sleep};
+use crate::core::arrival::Arrival;
 use crate::core::batch::Batch;
-use crate::core::ids::{ClientNumber, ShardId};
-use crate::core::shard::Admission;
+use crate::core::ids::ShardId;
 use crate::core::stats::Stats;
 
 /// What the supervisor sends to a shard.
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// A new connection.
-    Adopt { stream: TcpStream, number: ClientNumber, peer: Box<str>, admission: Admission },
+    Adopt { stream: TcpStream, arrival: Arrival },
     /// Close every client, writing what waits, and end.
     Stop,
 }

@@ -132,10 +132,11 @@ impl Reactor {
     fn take_mail(&mut self, turn: &mut Turn<Polled>) {
         while let Some(mail) = self.exchange.receive(self.me) {
             match mail {
-                Mail::Adopt { mut stream, number, peer, admission } => {
+                Mail::Adopt { mut stream, arrival } => {
+                    let (peer, number) = (&arrival.peer, arrival.number);
                     self.log
                         .debug(|| format!("{peer} - cid:{} - Client connection created", number.0));
-                    let client = turn.handle_accept(number, peer, admission);
+                    let client = turn.handle_accept(arrival);
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     let registered =
                         self.poll.registry().register(&mut stream, token(client), interest);

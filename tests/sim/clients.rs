@@ -104,6 +104,8 @@ pub(crate) struct Client {
     pub(crate) stalled_until: u64,
     /// Was ever stalled.
     pub(crate) was_stalled: bool,
+    /// The layer that protects it failed before it was ready.
+    pub(crate) abandoned: bool,
     /// Has sent what the broker answers by closing.
     pub(crate) provokes: Option<CloseReason>,
     /// When the broker last wrote to it and what it wrote was taken.
@@ -132,6 +134,7 @@ impl Client {
             choices,
             stalled_until: 0,
             was_stalled: false,
+            abandoned: false,
             provokes: None,
             last_taken: now,
             heard_end: false,

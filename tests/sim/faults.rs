@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use fanfare::config::Limits;
+use fanfare::core::arrival::Admission;
 use fanfare::core::close::CloseReason;
-use fanfare::core::shard::Admission;
 
 use super::clients::{Choices, Client};
 use super::dice::Dice;
@@ -361,6 +361,7 @@ impl World {
             | CloseReason::NoRespondersRequiresHeaders
             | CloseReason::ProtocolViolation => client.provokes == Some(reason),
             CloseReason::ServerShutdown => self.is_stopping,
+            CloseReason::TlsHandshakeError => client.abandoned,
         };
         if is_right { Ok(()) } else { fail("close", format!("c{number} is closed: {reason}")) }
     }

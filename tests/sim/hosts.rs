@@ -5,10 +5,13 @@
 //! through the real `Turn`, so that only what happens between its calls is the simulator's.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
+use fanfare::core::arrival::{Admission, Arrival, Transport};
 use fanfare::core::batch::Batch;
+use fanfare::core::close::CloseReason;
 use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
-use fanfare::core::shard::{Admission, Closed, Shard};
+use fanfare::core::shard::{Closed, Shard};
 use fanfare::core::time::Instant;
 use fanfare::core::turn::{
     Draining, HandingOffData, HandingOffInterest, Polled, Reading, Ticking, Turn, WriteOutcome,
@@ -17,7 +20,7 @@ use fanfare::core::turn::{
 
 use super::journal::{Checked, Event, Violation, fail};
 use super::mutations::Mutation;
-use super::network::Signal;
+use super::network::{Ending, Signal};
 use super::world::World;
 
 /// A shard between two micro-steps.
@@ -47,6 +50,8 @@ pub(crate) struct Host {
     pub(crate) signals: VecDeque<(ConnId, Signal)>,
     /// Clients that wait to be accepted.
     pub(crate) arrivals: VecDeque<(usize, Admission)>,
+    /// Clients of which it is not known yet whether a layer will protect them.
+    undecided: Vec<usize>,
     pub(crate) clients: BTreeMap<u64, usize>,
     /// Not scheduled before this step.
     pub(crate) asleep_until: u64,
@@ -78,6 +83,7 @@ impl Host {
             stage: Some(Stage::Asleep(shard)),
             signals: VecDeque::new(),
             arrivals: VecDeque::new(),
+            undecided: Vec::new(),
             clients: BTreeMap::new(),
             asleep_until: 0,
             weight,
@@ -182,16 +188,40 @@ impl World {
         Stage::Polled(Turn::begin(shard, self.now))
     }
 
+    /// Some handshakes are through, or not wanted, and a few fail.
+    fn decide_transports(&mut self, me: usize, turn: &mut Turn<Polled>) {
+        for client in std::mem::take(&mut self.hosts[me].undecided) {
+            let Some(id) = self.clients[client].id else { continue };
+            match self.rng.below(40) {
+                0 if !self.is_calm && self.swarm.resets => {
+                    self.clients[client].abandoned = true;
+                    self.end_client(client, Ending::Broken);
+                    turn.handle_abandoned(id, CloseReason::TlsHandshakeError);
+                }
+                0..10 => turn.handle_in_clear(id),
+                10..20 => turn.handle_secured(id, Arc::default()),
+                _ => self.hosts[me].undecided.push(client),
+            }
+        }
+    }
+
     fn poll(&mut self, me: usize, mut turn: Turn<Polled>) -> Stage {
         while let Some((client, admission)) = self.hosts[me].arrivals.pop_front() {
             let number = ClientNumber(client as u64 + 1);
             let peer = format!("10.0.0.{client}:4000").into_boxed_str();
-            let id = turn.handle_accept(number, peer, admission);
+            let undecided = admission == Admission::Admitted && self.rng.percent(25);
+            let transport = if undecided { Transport::Undecided } else { Transport::Clear };
+            let plain = Arrival::plain(number, peer);
+            let id = turn.handle_accept(Arrival { admission, transport, ..plain });
+            if undecided {
+                self.hosts[me].undecided.push(client);
+            }
             self.clients[client].id = Some(id);
             self.hosts[me].clients.insert(id.token(), client);
             let signal = self.clients[client].socket.first_signal();
             self.hosts[me].signals.push_back((id, signal));
         }
+        self.decide_transports(me, &mut turn);
         while let Some((id, signal)) = self.hosts[me].signals.pop_front() {
             match signal {
                 Signal::Readable => turn.handle_readable(id),
@@ -368,7 +398,7 @@ impl World {
             fail("bounds", format!("{pieces} pieces in one write"))?;
         }
         let outcome = self.clients[client].socket.write(turn.slices());
-        if matches!(outcome, WriteOutcome::Bytes(bytes) if bytes > 0) {
+        if let WriteOutcome::Bytes(1..) | WriteOutcome::Held(1..) = outcome {
             self.clients[client].last_taken = self.hosts[me].turn_time;
         }
         turn.handle_written(outcome);

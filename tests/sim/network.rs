@@ -1,6 +1,9 @@
 //! Virtual sockets: two bounded byte queues with a delay, and the events of an edge-triggered
 //! poller.
 //!
+//! Some behave as if a layer of protection were between: they do not say that they are empty, and
+//! take a little more than there is room for, holding it back until there is.
+//!
 //! Absent: who talks over them. Bytes become visible to the broker in pieces of any size; a read
 //! returns all that is visible, as a kernel's does, so that a short read means an empty socket.
 
@@ -38,6 +41,7 @@ pub(crate) struct Socket {
     end_is_visible: bool,
     to_client: VecDeque<u8>,
     room: usize,
+    is_layered: bool,
     /// A write found too little room: the server waits for a signal.
     blocked: bool,
     pub(crate) ending: Ending,
@@ -56,6 +60,7 @@ impl Socket {
             end_is_visible: false,
             to_client: VecDeque::new(),
             room,
+            is_layered: room.is_multiple_of(3),
             blocked: false,
             ending: Ending::Open,
             closed: false,
@@ -131,7 +136,7 @@ impl Socket {
             *to = from;
         }
         self.visible -= taken;
-        ReadOutcome::Bytes(taken)
+        if self.is_layered { ReadOutcome::More(taken) } else { ReadOutcome::Bytes(taken) }
     }
 
     /// The server writes.
@@ -140,12 +145,14 @@ impl Socket {
             return WriteOutcome::Failed;
         }
         let mut taken = 0;
+        let extra =
+            if self.is_layered && self.to_client.len() < self.room { LAYER_HOLDS } else { 0 };
         for slice in slices {
             if self.ending == Ending::Gone {
                 taken += slice.len();
                 continue;
             }
-            let room = self.room.saturating_sub(self.to_client.len());
+            let room = (self.room + extra).saturating_sub(self.to_client.len());
             let part = slice.len().min(room);
             self.to_client.extend(&slice[..part]);
             taken += part;
@@ -155,6 +162,10 @@ impl Socket {
             }
         }
         self.written += taken as u64;
+        if self.is_layered && taken > 0 && self.to_client.len() > self.room {
+            self.blocked = true;
+            return WriteOutcome::Held(taken);
+        }
         WriteOutcome::Bytes(taken)
     }
 
@@ -170,3 +181,6 @@ impl Socket {
         (taken > 0 && std::mem::take(&mut self.blocked)).then_some(Signal::Writable)
     }
 }
+
+/// Bytes that a layer takes although there is no room for them.
+const LAYER_HOLDS: usize = 64;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fanfare::config::Limits;
-use fanfare::core::shard::Admission;
+use fanfare::core::arrival::Admission;
 
 use super::clients::{Choices, Op};
 use super::dice::Dice;

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use fanfare::core::arrival::{Admission, Entrance};
 use fanfare::core::ids::ShardId;
-use fanfare::core::shard::{Admission, Shard, ShardSetup};
+use fanfare::core::shard::{Shard, ShardSetup};
 use fanfare::core::stats::Stats;
 use fanfare::core::time::Instant;
 use fanfare_protocol::info::ServerInfo;
@@ -69,7 +70,10 @@ impl World {
                 shards: swarm.shards,
                 batches_per_peer: swarm.batches_per_peer,
                 limits: Arc::clone(&swarm.limits),
-                info: ServerInfo { max_payload: 65_536, ..ServerInfo::default() },
+                entrances: vec![Entrance {
+                    info: ServerInfo { max_payload: 65_536, ..ServerInfo::default() },
+                    ..Entrance::default()
+                }],
                 seed: rng.number(),
                 first_generation: swarm.first_generation,
                 trace: swarm.traces.then_some(64),
