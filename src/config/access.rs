@@ -191,6 +191,13 @@ pub struct Account {
     pub imports: Vec<Import>,
 }
 
+impl Account {
+    /// The account of clients that no other account has.
+    pub const GLOBAL: &str = "$G";
+    /// The system account unless the file names another.
+    pub const SYSTEM: &str = "$SYS";
+}
+
 /// Bounds of one account; `None` is no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct AccountLimits {

@@ -7,12 +7,16 @@ use std::fmt;
 /// Every reason to close a connection. The texts are those that operators of NATS know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseReason {
+    /// The credentials of a client that was in have run out.
+    AuthenticationExpired,
     /// No operation in time.
     AuthenticationTimeout,
     /// CONNECT was refused.
     AuthorizationViolation,
     /// The client closed, or half-closed, its side.
     ClientClosed,
+    /// The credentials of a client that was in were withdrawn.
+    CredentialsRevoked,
     /// The broker had no room for the connection.
     MaxConnectionsExceeded,
     /// A control line above the limit.
@@ -21,6 +25,10 @@ pub enum CloseReason {
     MaxPayloadExceeded,
     /// CONNECT asked for no-responders without headers.
     NoRespondersRequiresHeaders,
+    /// A proxy that nobody trusts vouched for the client.
+    ProxyNotTrusted,
+    /// No proxy vouched for a user that needs one.
+    ProxyRequired,
     /// Bytes that are not the protocol.
     ProtocolViolation,
     /// The socket failed while it was read.
@@ -45,14 +53,18 @@ impl CloseReason {
     /// Whether what waits for the client is written before the socket is closed.
     pub fn flushes(self) -> bool {
         match self {
-            Self::AuthenticationTimeout
+            Self::AuthenticationExpired
+            | Self::AuthenticationTimeout
             | Self::AuthorizationViolation
             | Self::ClientClosed
+            | Self::CredentialsRevoked
             | Self::MaxConnectionsExceeded
             | Self::MaxControlLineExceeded
             | Self::MaxPayloadExceeded
             | Self::NoRespondersRequiresHeaders
             | Self::ProtocolViolation
+            | Self::ProxyNotTrusted
+            | Self::ProxyRequired
             | Self::ServerShutdown
             | Self::StaleConnection => true,
             Self::ReadError
@@ -78,14 +90,18 @@ impl CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AuthenticationExpired => "Authentication Expired",
             Self::AuthenticationTimeout => "Authentication Timeout",
-            Self::AuthorizationViolation => "Authorization Violation",
+            Self::AuthorizationViolation => "Authentication Failure",
             Self::ClientClosed => "Client Closed",
+            Self::CredentialsRevoked => "Credentials Revoked",
             Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
             Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
             Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
             Self::ProtocolViolation => "Protocol Violation",
+            Self::ProxyNotTrusted => "Proxy Not Trusted",
+            Self::ProxyRequired => "Proxy Required",
             Self::ReadError => "Read Error",
             Self::ServerShutdown => "Server Shutdown",
             Self::SlowConsumerPendingBytes => "Slow Consumer (Pending Bytes)",

@@ -141,8 +141,12 @@ impl Stats {
             | CloseReason::MaxPayloadExceeded
             | CloseReason::AuthorizationViolation
             | CloseReason::NoRespondersRequiresHeaders
-            | CloseReason::ProtocolViolation => &mut self.protocol_violations,
-            CloseReason::ClientClosed
+            | CloseReason::ProtocolViolation
+            | CloseReason::ProxyNotTrusted
+            | CloseReason::ProxyRequired => &mut self.protocol_violations,
+            CloseReason::AuthenticationExpired
+            | CloseReason::ClientClosed
+            | CloseReason::CredentialsRevoked
             | CloseReason::ReadError
             | CloseReason::ServerShutdown
             | CloseReason::WriteError => return,

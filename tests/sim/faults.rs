@@ -358,8 +358,12 @@ impl World {
             | CloseReason::MaxControlLineExceeded
             | CloseReason::MaxPayloadExceeded
             | CloseReason::AuthorizationViolation
+            | CloseReason::AuthenticationExpired
+            | CloseReason::CredentialsRevoked
             | CloseReason::NoRespondersRequiresHeaders
-            | CloseReason::ProtocolViolation => client.provokes == Some(reason),
+            | CloseReason::ProtocolViolation
+            | CloseReason::ProxyNotTrusted
+            | CloseReason::ProxyRequired => client.provokes == Some(reason),
             CloseReason::ServerShutdown => self.is_stopping,
             CloseReason::TlsHandshakeError => client.abandoned,
         };

@@ -4,6 +4,14 @@
 //! [`AuthRequest`], that any thread may work on; the shard goes on meanwhile. One function admits
 //! (`Authority::decide`), whatever way a client came in.
 
+pub mod authority;
+mod certificate;
+mod dn;
+pub mod key;
+mod password;
+pub mod refusal;
+mod users;
+
 use std::sync::Arc;
 
 use core::net::IpAddr;

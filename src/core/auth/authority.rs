@@ -1,0 +1,460 @@
+//! The one function that lets a client in, and the tables of a configuration that it decides by.
+//!
+//! Absent: sockets, threads and waiting; the caller runs what is not cheap away from event loops.
+//! No way in skips `Authority::decide`, and nothing but its answer gives rights. The order of
+//! methods is nats-server's (`processClientOrLeafAuthentication`).
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::key::{KeyKind, PublicKey, parse_signature};
+use super::password::{Floor, Stored, Work};
+use super::users::{self, Proof, User, Users, Ways};
+use super::{Admitted, AuthRequest, Credentials, Decision, Refusal, UserLimits};
+use crate::config::Listener;
+use crate::config::access::{self, Access, Account, Rule};
+use crate::core::permissions::Permissions;
+
+/// See the module's head. Immutable: a new configuration makes a new one.
+#[derive(Debug)]
+pub struct Authority {
+    users: Users,
+    token: Option<Stored>,
+    single: Option<(Box<str>, Stored)>,
+    /// Whom clients without credentials become.
+    guest: Option<Guest>,
+    /// The token and the single user need a trusted proxy.
+    proxy_required: bool,
+    trusted_proxies: Vec<PublicKey>,
+    /// What everybody in `$G` may do who is in no table.
+    global_permissions: Option<Arc<Permissions>>,
+}
+
+/// Whom clients without credentials become.
+#[derive(Debug)]
+enum Guest {
+    /// `no_auth_user`.
+    User(Box<str>),
+    /// Nobody in `$G`: the file's only users are those of the system account.
+    Global,
+}
+
+/// Why a configuration cannot decide about anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A user comes twice.
+    DuplicateUser(Box<str>),
+    /// A user's public key is none.
+    InvalidUserKey(Box<str>),
+    /// A trusted proxy's public key is none.
+    InvalidProxyKey(Box<str>),
+    /// `no_auth_user` names nobody.
+    UnknownNoAuthUser(Box<str>),
+    /// What is asked for cannot be done by this build.
+    Unsupported(&'static str),
+}
+
+impl fmt::Display for AuthorityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicateUser(name) => write!(f, "Duplicate user {name:?} detected"),
+            Self::InvalidUserKey(key) => write!(f, "Not a valid public nkey for a user: {key:?}"),
+            Self::InvalidProxyKey(key) => write!(f, "proxy trusted key {key:?} is invalid"),
+            Self::UnknownNoAuthUser(name) => write!(
+                f,
+                "no_auth_user: {name:?} not present as user or nkey in authorization block or \
+                 account configuration"
+            ),
+            Self::Unsupported(what) => write!(f, "{what} is not supported"),
+        }
+    }
+}
+
+impl std::error::Error for AuthorityError {}
+
+/// Whether a proxy that is trusted vouched for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouching {
+    /// Nobody did, or nobody is trusted.
+    Absent,
+    /// One did.
+    Vouched,
+}
+
+/// Whom a request is about, and how that is proved.
+#[derive(Debug, Clone, Copy)]
+enum Claim<'a> {
+    /// Everybody is let in.
+    Anybody,
+    /// The user of clients without credentials.
+    Guest(&'a User),
+    /// Nobody in particular, without credentials, in `$G`.
+    GlobalGuest,
+    /// The owner of a key, if it is known.
+    Key(&'a str, Option<&'a User>),
+    /// A user by name, if there is one.
+    Name(&'a str, Option<&'a User>),
+    /// The user that the certificate names, if it names one.
+    Certificate(Option<&'a User>),
+    /// Who knows the token.
+    Token(&'a Stored),
+    /// The single user, with the name that was presented.
+    Single(&'a str, &'a Stored),
+    /// Nothing that could be proved.
+    Nothing,
+}
+
+impl Authority {
+    /// Makes a configuration ready to decide; the seed is for its tables.
+    pub fn new(access: &Access, listeners: &[Listener], seed: u64) -> Result<Self, AuthorityError> {
+        if access.operator.is_some() {
+            return Err(AuthorityError::Unsupported("operator mode"));
+        }
+        if access.callout.is_some() {
+            return Err(AuthorityError::Unsupported("auth callout"));
+        }
+        let users = compile_users(access, listeners)?;
+        let users = Users::new(users, seed).map_err(AuthorityError::DuplicateUser)?;
+        let guest = match &access.no_auth_user {
+            Some(name) if users.by_name(name).or_else(|| users.by_key(name)).is_none() => {
+                return Err(AuthorityError::UnknownNoAuthUser(name.clone()));
+            }
+            Some(name) => Some(Guest::User(name.clone())),
+            None if has_system_users_only(access) => Some(Guest::Global),
+            None => None,
+        };
+        let proxy = |key: &Box<str>| {
+            users::any_key(key).ok_or_else(|| AuthorityError::InvalidProxyKey(key.clone()))
+        };
+        Ok(Self {
+            users,
+            token: access.token.as_ref().map(Stored::new).filter(|token| !token.is_empty()),
+            single: access.single.as_ref().map(|(name, pass)| (name.clone(), Stored::new(pass))),
+            guest,
+            proxy_required: access.proxy_required,
+            trusted_proxies: access.trusted_proxies.iter().map(proxy).collect::<Result<_, _>>()?,
+            global_permissions: compile_permissions(None, false),
+        })
+    }
+
+    /// Whether INFO says that credentials are required.
+    ///
+    /// With `no_auth_user` it does not, and yet every client must be decided about: only
+    /// [`Authority::is_open`] says that nobody need be asked.
+    pub fn is_required(&self) -> bool {
+        self.asks() && !matches!(self.guest, Some(Guest::User(_)))
+    }
+
+    /// Whether everybody is let in into `$G` without a word.
+    pub fn is_open(&self) -> bool {
+        !self.asks()
+    }
+
+    /// Whether INFO carries a nonce.
+    pub fn wants_nonce(&self) -> bool {
+        self.users.has_keys() || !self.trusted_proxies.is_empty()
+    }
+
+    /// Whether deciding takes neither a hash nor a signature, so that an event loop may do it.
+    pub fn is_cheap(&self, request: &AuthRequest) -> bool {
+        if request.credentials.proxy_sig.is_some() && !self.trusted_proxies.is_empty() {
+            return false;
+        }
+        if request.map_certificate && self.users.has_names() {
+            return false;
+        }
+        match self.claim(request) {
+            Claim::Anybody | Claim::Guest(_) | Claim::GlobalGuest | Claim::Nothing => true,
+            Claim::Key(..) | Claim::Certificate(_) => false,
+            Claim::Name(..) => self.users.floor.is_free(),
+            Claim::Token(stored) | Claim::Single(_, stored) => stored.is_cheap(),
+        }
+    }
+
+    /// Decides about a client: the only way in, whether it said CONNECT or something else first
+    /// (then with empty credentials). Work that [`Authority::is_cheap`] denies may take long.
+    pub fn decide(&self, request: &AuthRequest) -> Decision {
+        self.decide_counted(request, &mut Work::default())
+    }
+
+    /// The same; adds what it cost.
+    pub fn decide_counted(&self, request: &AuthRequest, work: &mut Work) -> Decision {
+        match self.admit(request, work) {
+            Ok(admitted) => Decision::Admit(Box::new(admitted)),
+            Err(refusal) => Decision::Refuse(refusal),
+        }
+    }
+
+    /// The name of the user that a request is about, for the log; `None` if it is about none.
+    pub fn meant(&self, request: &AuthRequest) -> Option<Box<str>> {
+        match self.claim(request) {
+            Claim::Guest(user) | Claim::Certificate(Some(user)) => Some(user.name.clone()),
+            Claim::Key(name, _) | Claim::Name(name, _) | Claim::Single(name, _) => {
+                Some(name.into())
+            }
+            Claim::Anybody
+            | Claim::GlobalGuest
+            | Claim::Certificate(None)
+            | Claim::Token(_)
+            | Claim::Nothing => None,
+        }
+    }
+
+    fn admit(&self, request: &AuthRequest, work: &mut Work) -> Result<Admitted, Refusal> {
+        let vouching = self.vouching(request, work)?;
+        self.prove(self.claim(request), request, vouching, work)
+    }
+
+    /// Whether anybody is asked for anything.
+    fn asks(&self) -> bool {
+        self.users.has_names()
+            || self.users.has_keys()
+            || self.token.is_some()
+            || self.single.is_some()
+            || self.guest.is_some()
+    }
+
+    /// Checks a proxy's signature, if there is one and somebody is trusted.
+    fn vouching(&self, request: &AuthRequest, work: &mut Work) -> Result<Vouching, Refusal> {
+        let Some(signature) = &request.credentials.proxy_sig else { return Ok(Vouching::Absent) };
+        if self.trusted_proxies.is_empty() {
+            return Ok(Vouching::Absent);
+        }
+        let signature = parse_signature(signature.expose()).ok_or(Refusal::ProxyUntrusted)?;
+        let signed = |key: &PublicKey| {
+            work.signatures += 1;
+            verify(key, request, &signature)
+        };
+        match self.trusted_proxies.iter().any(signed) {
+            true => Ok(Vouching::Vouched),
+            false => Err(Refusal::ProxyUntrusted),
+        }
+    }
+
+    /// Whom the request is about. Looks things up, and proves nothing.
+    fn claim<'a>(&'a self, request: &'a AuthRequest) -> Claim<'a> {
+        if !self.asks() {
+            return Claim::Anybody;
+        }
+        let credentials = &request.credentials;
+        let guest = self.guest.as_ref().filter(|_| is_anonymous(credentials));
+        if self.users.has_keys() {
+            match (credentials.nkey.as_deref(), guest) {
+                (Some(key), _) => match self.guest_key(key) {
+                    Some(user) => return Claim::Guest(user),
+                    None => return Claim::Key(key, self.users.by_key(key)),
+                },
+                (None, Some(Guest::User(name))) => {
+                    if let Some(user) = self.users.by_key(name) {
+                        return Claim::Guest(user);
+                    }
+                }
+                (None, Some(Guest::Global) | None) => {}
+            }
+        }
+        if self.users.has_names() || matches!(self.guest, Some(Guest::Global)) {
+            if request.map_certificate {
+                let chain = request.tls.as_ref().and_then(|tls| tls.chain.first());
+                let way = request.connection_type;
+                let user = chain.and_then(|first| self.users.by_certificate(first, way));
+                return Claim::Certificate(user);
+            }
+            match (credentials.user.as_deref(), guest) {
+                (Some(name), _) => return Claim::Name(name, self.users.by_name(name)),
+                (None, Some(Guest::User(name))) => {
+                    if let Some(user) = self.users.by_name(name) {
+                        return Claim::Guest(user);
+                    }
+                }
+                (None, Some(Guest::Global)) => return Claim::GlobalGuest,
+                (None, None) => {}
+            }
+        }
+        match (&self.token, &self.single) {
+            (Some(token), _) => Claim::Token(token),
+            (None, Some((_, stored))) => match &credentials.user {
+                Some(name) => Claim::Single(name, stored),
+                None => Claim::Nothing,
+            },
+            (None, None) => Claim::Nothing,
+        }
+    }
+
+    /// The user of clients without credentials, if this is its key: who says so need not sign.
+    fn guest_key(&self, key: &str) -> Option<&User> {
+        match &self.guest {
+            Some(Guest::User(name)) if **name == *key => self.users.by_key(key),
+            Some(Guest::User(_) | Guest::Global) | None => None,
+        }
+    }
+
+    fn prove(
+        &self,
+        claim: Claim<'_>,
+        request: &AuthRequest,
+        vouching: Vouching,
+        work: &mut Work,
+    ) -> Result<Admitted, Refusal> {
+        let credentials = &request.credentials;
+        let presented = credentials.pass.as_ref().map_or("", |pass| pass.expose());
+        let floor = self.users.floor;
+        match claim {
+            Claim::Anybody | Claim::GlobalGuest => Ok(self.in_global(None)),
+            Claim::Guest(user) => {
+                // The password of nats-server's guest is compared with itself, which a hash never
+                // equals: a guest with a hashed password is let in by neither broker.
+                let is_comparable = user.password().is_none_or(Stored::is_cheap);
+                if is_comparable { enter(user, request, vouching) } else { REFUSED }
+            }
+            Claim::Key(text, user) => {
+                let key = user.and_then(|user| match &user.proof {
+                    Proof::Key(key) => Some(*key),
+                    Proof::Password(_) | Proof::Certificate => None,
+                });
+                // A stranger's signature is verified, too, so that both take the same time.
+                let key = key.or_else(|| PublicKey::parse(text, KeyKind::User));
+                let signature = credentials.sig.as_ref().and_then(|s| parse_signature(s.expose()));
+                let (Some(key), Some(signature)) = (key, signature) else { return REFUSED };
+                work.signatures += 1;
+                let signed = verify(&key, request, &signature);
+                user.filter(|_| signed).map_or(REFUSED, |user| enter(user, request, vouching))
+            }
+            Claim::Name(_, user) => {
+                let right = floor.matches(user.and_then(User::password), presented, work);
+                user.filter(|_| right).map_or(REFUSED, |user| enter(user, request, vouching))
+            }
+            Claim::Certificate(user) => {
+                let Some(user) = user else { return REFUSED };
+                // The certificate says who; a password that is set must be right all the same.
+                let right = match user.password() {
+                    Some(stored) => floor.matches(Some(stored), presented, work),
+                    None => presented.is_empty(),
+                };
+                if right { enter(user, request, vouching) } else { REFUSED }
+            }
+            Claim::Token(stored) => {
+                self.demand_proxy(vouching)?;
+                let token = credentials.token.as_ref().map_or("", |token| token.expose());
+                let right = Floor::of([stored].into_iter()).matches(Some(stored), token, work);
+                if right { Ok(self.in_global(None)) } else { REFUSED }
+            }
+            Claim::Single(name, stored) => {
+                self.demand_proxy(vouching)?;
+                let known = self.single.as_ref().is_some_and(|(single, _)| **single == *name);
+                let floor = Floor::of([stored].into_iter());
+                let right = floor.matches(known.then_some(stored), presented, work);
+                if right { Ok(self.in_global(Some(name))) } else { REFUSED }
+            }
+            Claim::Nothing => REFUSED,
+        }
+    }
+
+    fn demand_proxy(&self, vouching: Vouching) -> Result<(), Refusal> {
+        let missing = self.proxy_required && vouching == Vouching::Absent;
+        if missing { Err(Refusal::Proxy) } else { Ok(()) }
+    }
+
+    /// What somebody may do who is in no table.
+    fn in_global(&self, name: Option<&str>) -> Admitted {
+        Admitted {
+            account: Account::GLOBAL.into(),
+            user: name.map(Into::into),
+            permissions: self.global_permissions.clone(),
+            expires_ms: None,
+            limits: UserLimits::default(),
+        }
+    }
+}
+
+/// Lets in a user who has proved to be it, if it may come this way.
+fn enter(user: &User, request: &AuthRequest, vouching: Vouching) -> Result<Admitted, Refusal> {
+    if !user.ways.allow(request.connection_type) {
+        return Err(Refusal::ConnectionType);
+    }
+    if user.proxy_required && vouching == Vouching::Absent {
+        return Err(Refusal::Proxy);
+    }
+    Ok(Admitted {
+        account: user.account.clone(),
+        user: Some(user.name.clone()),
+        permissions: user.permissions.clone(),
+        expires_ms: None,
+        limits: UserLimits { rate: user.rate, ..UserLimits::default() },
+    })
+}
+
+/// Whether the nonce was signed. A request without a nonce cannot prove anything by a signature:
+/// whoever has seen one of nothing could show it again.
+fn verify(key: &PublicKey, request: &AuthRequest, signature: &[u8; 64]) -> bool {
+    !request.nonce.is_empty() && key.verify(request.nonce.as_bytes(), signature)
+}
+
+/// Whether nothing was presented. A JWT is nothing here: nats-server throws it away where there is
+/// no operator, and so does a key where no user has one.
+fn is_anonymous(credentials: &Credentials) -> bool {
+    credentials.user.is_none() && credentials.pass.is_none() && credentials.token.is_none()
+}
+
+/// Refused for what was presented.
+const REFUSED: Result<Admitted, Refusal> = Err(Refusal::Credentials);
+
+/// Whether the file is only about the system account: whoever is not of it then stays where it
+/// would be without the file, which must not become "nobody gets in", nor "nobody is asked".
+fn has_system_users_only(access: &Access) -> bool {
+    let system = access.system_account.as_deref().unwrap_or(Account::SYSTEM);
+    let only = matches!(&access.accounts[..], [account] if *account.name == *system);
+    only && access.operator.is_none() && !access.authorization_block
+}
+
+fn compile_users(access: &Access, listeners: &[Listener]) -> Result<Vec<User>, AuthorityError> {
+    let defaults = compile_permissions(access.default_permissions.as_ref(), false);
+    let accounts = access.accounts.iter().map(|account| {
+        (&account.name, compile_permissions(account.default_permissions.as_ref(), false))
+    });
+    let accounts: hashbrown::HashMap<_, _, foldhash::quality::FixedState> = accounts.collect();
+    let compile = |user: &access::User| {
+        let ways = Ways::new(&user.connection_types);
+        let maps = |listener: &Listener| {
+            let maps = listener.tls.as_ref().is_some_and(|tls| tls.verify_and_map);
+            maps && ways.allow(listener.connection_type)
+        };
+        let invalid = || AuthorityError::InvalidUserKey(user.identity.name().into());
+        let in_global = *user.account == *Account::GLOBAL;
+        let inherited = if in_global { Some(&defaults) } else { accounts.get(&user.account) };
+        let permissions = match &user.permissions {
+            Some(own) => compile_permissions(Some(own), false),
+            None => inherited.cloned().flatten(),
+        };
+        Ok(User {
+            name: user.identity.name().into(),
+            proof: users::proof(&user.identity, listeners.iter().any(maps)).ok_or_else(invalid)?,
+            ways,
+            proxy_required: user.proxy_required,
+            account: user.account.clone(),
+            permissions,
+            rate: user.rate,
+        })
+    };
+    access.users.iter().map(compile).collect()
+}
+
+/// Makes permissions ready; who may not ask the auth callout is denied its subject on top.
+fn compile_permissions(
+    written: Option<&access::Permissions>,
+    denies_callout: bool,
+) -> Option<Arc<Permissions>> {
+    if !denies_callout {
+        return written.map(|written| Arc::new(Permissions::compile(written)));
+    }
+    let mut written = written.cloned().unwrap_or_default();
+    written.publish.deny.push(Rule { subject: CALLOUT_SUBJECT.into(), queue: None });
+    Some(Arc::new(Permissions::compile(&written)))
+}
+
+/// Where the auth callout listens; only the broker itself may ask there.
+const CALLOUT_SUBJECT: &str = "$SYS.REQ.USER.AUTH";
+
+#[cfg(test)]
+#[path = "authority_tests/mod.rs"]
+mod tests;

@@ -1,0 +1,98 @@
+//! What a refused client is told, why its connection ends, and what the operator's log says.
+//!
+//! Absent: who is refused (`authority`). The client learns no more than that it was refused; a line
+//! of the log names the user and the reason, and never a secret.
+
+use std::fmt;
+
+use fanfare_protocol::error::ProtocolError;
+
+use super::{AuthRequest, Refusal};
+use crate::core::close::CloseReason;
+
+/// When a client is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// At its CONNECT, or the operation in its place.
+    Connecting,
+    /// Later: its time has run out, or it may no longer be there after a reload.
+    Connected,
+}
+
+impl Refusal {
+    /// What the client is told.
+    ///
+    /// nats-server tells a connecting client nothing but the violation, whatever the reason
+    /// (`authViolation`); only who was in is told that it expired or was revoked.
+    pub fn error(self, stage: Stage) -> ProtocolError {
+        match (stage, self) {
+            (Stage::Connected, Self::Expired) => ProtocolError::UserAuthenticationExpired,
+            (Stage::Connected, Self::AccountExpired) => ProtocolError::AccountAuthenticationExpired,
+            (Stage::Connected, Self::Revoked) => ProtocolError::UserAuthenticationRevoked,
+            (Stage::Connecting | Stage::Connected, _) => ProtocolError::AuthorizationViolation,
+        }
+    }
+
+    /// Why the connection ends.
+    pub fn close_reason(self, stage: Stage) -> CloseReason {
+        match (stage, self) {
+            (_, Self::Proxy) => CloseReason::ProxyRequired,
+            (_, Self::ProxyUntrusted) => CloseReason::ProxyNotTrusted,
+            (Stage::Connected, Self::Expired | Self::AccountExpired) => {
+                CloseReason::AuthenticationExpired
+            }
+            (Stage::Connected, Self::Revoked) => CloseReason::CredentialsRevoked,
+            (Stage::Connecting | Stage::Connected, _) => CloseReason::AuthorizationViolation,
+        }
+    }
+}
+
+/// The reason, for the operator.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => "credentials unknown or wrong",
+            Self::ConnectionType => "connection type not allowed",
+            Self::Jwt => "JWT not valid",
+            Self::Expired => "JWT expired",
+            Self::Revoked => "JWT revoked",
+            Self::AccountExpired => "account expired",
+            Self::Restricted => "address or time not allowed",
+            Self::Proxy => "proxy connection required",
+            Self::ProxyUntrusted => "proxy is not trusted",
+            Self::Callout => "refused by the auth callout",
+        })
+    }
+}
+
+/// What the log says of a refused client, behind the address and `cid` that begin every line of a
+/// client; the words are nats-server's, followed by the reason.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusalLine<'a> {
+    /// What was asked.
+    pub request: &'a AuthRequest,
+    /// Who was meant, if the broker found out: the user of a certificate or a JWT, or the one of
+    /// clients without credentials.
+    pub meant: Option<&'a str>,
+    /// The reason.
+    pub refusal: Refusal,
+}
+
+impl fmt::Display for RefusalLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credentials = &self.request.credentials;
+        f.write_str("authentication error")?;
+        if let Some(nkey) = &credentials.nkey {
+            write!(f, " - Nkey {nkey:?}")?;
+        } else if let Some(user) = &credentials.user {
+            write!(f, " - User {user:?}")?;
+        } else if credentials.jwt.is_some() {
+            write!(f, " - JWT User {:?}", self.meant.unwrap_or_default())?;
+        } else if let Some(user) = self.meant {
+            write!(f, " - User {user:?}")?;
+        } else if credentials.token.is_some() {
+            f.write_str(" - Token \"[REDACTED]\"")?;
+        }
+        write!(f, ": {}", self.refusal)
+    }
+}
