@@ -4,13 +4,15 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+
+use crate::io::errno;
+use crate::io::log_sink::SinkError;
 
 /// Why a broker could not start, or had to end.
 #[derive(Debug)]
 pub enum RunError {
-    /// The log's file cannot be opened.
-    Log(PathBuf, io::Error),
+    /// The log cannot be opened.
+    Log(SinkError),
     /// The address cannot be listened on.
     Listen(String, io::Error),
     /// The file for the process id cannot be written.
@@ -24,13 +26,14 @@ pub enum RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Log(path, error) => {
-                write!(f, "error opening the log file {}: {error}", path.display())
-            }
+            Self::Log(error) => error.fmt(f),
             Self::Listen(address, error) => {
+                let error = errno::plain(error);
                 write!(f, "Error listening on port: {address}, \"listen tcp {address}: {error}\"")
             }
-            Self::PidFile(path, error) => write!(f, "error writing the pid file {path}: {error}"),
+            Self::PidFile(path, error) => {
+                write!(f, "Could not write pidfile: open {path}: {}", errno::plain(error))
+            }
             Self::System(what, error) => write!(f, "error {what}: {error}"),
             Self::ShardEnded => f.write_str("a shard ended unexpectedly"),
         }

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
 use super::run_error::RunError;
-use super::supervisor::{Alarm, Ended, LISTENER, SHARD_ENDED, SIGNALS, Supervisor};
+use super::supervisor::{Alarm, Ended, LISTENER, SHARD_ENDED, SIGNALS, Start, Supervisor};
 use super::{identity, limits};
 use crate::config::Config;
 use crate::config::listen::Address;
@@ -26,14 +26,15 @@ use crate::io::reactor::Reactor;
 
 impl Supervisor {
     /// Starts everything; the broker serves when this returns.
-    pub(super) fn start(config: &Config, log: Log) -> Result<Self, RunError> {
+    pub(super) fn start(start: &Start, log: Log) -> Result<Self, RunError> {
+        let config = &start.config;
         let (host, port) = classic_address(config);
         let address = format!("{host}:{port}");
         let open_files = limits::raise_open_files();
         let listener =
             Listener::bind(&host, port).map_err(|error| RunError::Listen(address, error))?;
         let info = identity::server_info(config, &host, listener.address);
-        announce(&log, config, &info, open_files);
+        announce(&log, start, &info, open_files);
         let mut supervisor = Self::launch(config, log, listener, info)
             .map_err(|error| RunError::System("starting", error))?;
         supervisor.announce_ready(config)?;
@@ -118,15 +119,19 @@ impl Supervisor {
     }
 }
 
-fn announce(log: &Log, config: &Config, info: &ServerInfo, open_files: Option<u64>) {
+fn announce(log: &Log, start: &Start, info: &ServerInfo, open_files: Option<u64>) {
+    let config = &start.config;
     let line = |text| log.line(Level::Info, text);
-    line("Starting fanfare".to_owned());
+    line(format!("Starting {}", start.executable));
     line(format!("  Version:  {} (NATS {})", env!("CARGO_PKG_VERSION"), info.version));
     line(format!("  Name:     {}", info.server_name));
     line(format!("  ID:       {}", info.server_id));
     line(format!("  Shards:   {}", config.shards));
     let files = open_files.map_or("unlimited".to_owned(), |files| files.to_string());
     line(format!("  Open files: {files}"));
+    for warning in &config.warnings {
+        log.line(Level::Warn, warning.clone());
+    }
     if let Some(files) = open_files
         && files < config.limits.connections_max as u64
     {

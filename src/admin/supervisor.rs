@@ -5,7 +5,6 @@
 //! spin.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -19,15 +18,26 @@ use crate::config::Config;
 use crate::core::ids::ShardId;
 use crate::io::accept::Listener;
 use crate::io::exchange::{Exchange, Mail};
-use crate::io::log::{Level, Log, LogTarget};
+use crate::io::log::{Level, Log};
+use crate::io::log_sink::{LogTarget, Sink};
+
+/// What a broker is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// The name it was called by, without its path.
+    pub executable: String,
+    /// What the operator wants.
+    pub config: Config,
+}
 
 /// Runs a broker until a signal stops it.
-pub fn run(config: &Config) -> Result<(), RunError> {
-    let file = config.log_file.as_ref().map(PathBuf::from);
-    let target = LogTarget { file: file.clone(), time: config.log_time };
-    let (log, writer) = Log::open(target, config.verbosity)
-        .map_err(|error| RunError::Log(file.unwrap_or_default(), error))?;
-    let result = Supervisor::start(config, log.clone()).and_then(Supervisor::run);
+pub fn run(start: &Start) -> Result<(), RunError> {
+    let config = &start.config;
+    let target = LogTarget::of(config, &start.executable);
+    let sink = Sink::open(target).map_err(RunError::Log)?;
+    let (log, writer) = Log::start(sink, config.verbosity.debug)
+        .map_err(|error| RunError::System("starting the log", error))?;
+    let result = Supervisor::start(start, log.clone()).and_then(Supervisor::run);
     if let Err(error) = &result {
         log.line(Level::Fatal, error.to_string());
     }

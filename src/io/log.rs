@@ -1,19 +1,15 @@
 //! The log: lines in nats-server's form, written by a thread of its own from a bounded queue.
 //!
-//! Absent: what is worth a line. A full queue drops lines and counts them, so that a flood of
-//! events or a slow disk never holds a shard up.
+//! Absent: what is worth a line, and where lines end (`log_sink`). A full queue drops lines and
+//! counts them, so that a flood of events or a slow disk never holds a shard up.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use chrono::Local;
-
-use crate::config::Verbosity;
+use super::log_sink::Sink;
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +29,8 @@ pub enum Level {
 }
 
 impl Level {
-    fn label(self) -> &'static str {
+    /// How lines of this level are marked.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Info => "INF",
             Self::Debug => "DBG",
@@ -48,25 +45,33 @@ impl Level {
 #[derive(Debug)]
 enum Entry {
     Line(Level, String),
-    Reopen,
+    Change(Change),
+    /// There is a change beside the queue.
+    Look,
     End,
+}
+
+/// A change of where lines go.
+#[derive(Debug)]
+enum Change {
+    Reopen,
+    Replace(Box<Sink>),
+}
+
+/// What all copies of a handle share with the thread.
+#[derive(Debug, Default)]
+struct Shared {
+    dropped: AtomicU64,
+    debug: AtomicBool,
+    /// The last change that found the queue full; `Some` only then.
+    beside: Mutex<Option<Change>>,
 }
 
 /// A handle to the log; copies share its queue.
 #[derive(Debug, Clone)]
 pub struct Log {
     queue: SyncSender<Entry>,
-    dropped: Arc<AtomicU64>,
-    verbosity: Verbosity,
-}
-
-/// Where the log goes.
-#[derive(Debug, Clone)]
-pub struct LogTarget {
-    /// A file, or standard error.
-    pub file: Option<PathBuf>,
-    /// Whether lines carry date and time.
-    pub time: bool,
+    shared: Arc<Shared>,
 }
 
 /// The log's thread; ending it writes what waits.
@@ -86,86 +91,78 @@ impl LogWriter {
 }
 
 impl Log {
-    /// Opens the log and starts its thread.
-    pub fn open(target: LogTarget, verbosity: Verbosity) -> io::Result<(Self, LogWriter)> {
-        let sink = Sink::open(target)?;
+    /// Starts the log's thread.
+    pub fn start(sink: Sink, debug: bool) -> io::Result<(Self, LogWriter)> {
         let (queue, entries) = sync_channel(QUEUE_MAX);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&dropped);
+        let shared = Arc::new(Shared { debug: AtomicBool::new(debug), ..Shared::default() });
+        let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || write_all(sink, &entries, &counter))?;
-        let log = Self { queue: queue.clone(), dropped, verbosity };
+            .spawn(move || write_all(sink, &entries, &of_thread))?;
+        let log = Self { queue: queue.clone(), shared };
         Ok((log, LogWriter { queue, thread }))
     }
 
     /// Logs a line.
     pub fn line(&self, level: Level, text: String) {
         if let Err(TrySendError::Full(_)) = self.queue.try_send(Entry::Line(level, text)) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Logs a line that only a debugging operator wants; the text is made only then.
     pub fn debug(&self, text: impl FnOnce() -> String) {
-        if self.verbosity.debug {
+        if self.shared.debug.load(Ordering::Relaxed) {
             self.line(Level::Debug, text());
         }
     }
 
+    /// Says whether lines for a debugging operator are logged from now on.
+    pub fn set_debug(&self, debug: bool) {
+        self.shared.debug.store(debug, Ordering::Relaxed);
+    }
+
     /// Opens the file anew, after somebody moved it away.
     pub fn reopen(&self) {
-        let _ = self.queue.try_send(Entry::Reopen);
-    }
-}
-
-#[derive(Debug)]
-struct Sink {
-    target: LogTarget,
-    file: Option<File>,
-}
-
-impl Sink {
-    fn open(target: LogTarget) -> io::Result<Self> {
-        let file = match &target.file {
-            Some(path) => Some(OpenOptions::new().create(true).append(true).open(path)?),
-            None => None,
-        };
-        Ok(Self { target, file })
+        self.change(Change::Reopen);
     }
 
-    fn write(&mut self, level: Level, text: &str) {
-        let pid = std::process::id();
-        let label = level.label();
-        let line = if self.target.time {
-            let time = Local::now().format("%Y/%m/%d %H:%M:%S%.6f");
-            format!("[{pid}] {time} [{label}] {text}\n")
-        } else {
-            format!("[{pid}] [{label}] {text}\n")
-        };
-        // A log that cannot be written has nobody to complain to.
-        let _ = match &mut self.file {
-            Some(file) => file.write_all(line.as_bytes()),
-            None => io::stderr().write_all(line.as_bytes()),
-        };
+    /// Lines go there from now on.
+    pub fn replace(&self, sink: Sink) {
+        self.change(Change::Replace(Box::new(sink)));
     }
 
-    fn reopen(&mut self) {
-        match Self::open(self.target.clone()) {
-            Ok(sink) => *self = sink,
-            Err(error) => self.write(Level::Error, &format!("Error reopening the log: {error}")),
+    /// A change waits in the queue like a line, but is never dropped for want of room in it.
+    fn change(&self, change: Change) {
+        if let Err(TrySendError::Full(Entry::Change(change))) =
+            self.queue.try_send(Entry::Change(change))
+        {
+            let mut beside = self.shared.beside.lock().unwrap_or_else(PoisonError::into_inner);
+            *beside = Some(change);
+            // If this finds the queue still full, the thread looks soon anyway.
+            let _ = self.queue.try_send(Entry::Look);
         }
     }
 }
 
-fn write_all(mut sink: Sink, entries: &Receiver<Entry>, dropped: &AtomicU64) {
+fn write_all(mut sink: Sink, entries: &Receiver<Entry>, shared: &Shared) {
+    let apply = |change, sink: &mut Sink| match change {
+        Change::Reopen => sink.reopen(),
+        Change::Replace(fresh) => *sink = *fresh,
+    };
     while let Ok(entry) = entries.recv() {
+        // A change that found the queue full stands beside it when one of its entries comes out.
+        let beside = shared.beside.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(change) = beside {
+            apply(change, &mut sink);
+        }
         match entry {
             Entry::Line(level, text) => sink.write(level, &text),
-            Entry::Reopen => sink.reopen(),
+            Entry::Change(change) => apply(change, &mut sink),
+            Entry::Look => {}
             Entry::End => return,
         }
-        let lost = dropped.swap(0, Ordering::Relaxed);
+        let lost = shared.dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             sink.write(Level::Warn, &format!("The log's queue was full: {lost} lines dropped"));
         }

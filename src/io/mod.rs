@@ -6,7 +6,11 @@
 pub(crate) mod accept;
 pub mod bell;
 pub(crate) mod clock;
+pub(crate) mod errno;
 pub(crate) mod exchange;
 pub mod log;
+mod log_file;
+pub mod log_sink;
 pub(crate) mod reactor;
 mod socket;
+mod syslog;

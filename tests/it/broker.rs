@@ -57,6 +57,15 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{pid}-{number}-{name}"))
 }
 
+/// The binary under test by another name, in a folder of its own.
+pub(crate) fn called(name: &str) -> PathBuf {
+    let folder = scratch("bin");
+    fs::create_dir(&folder).expect("the scratch directory");
+    let path = folder.join(name);
+    std::os::unix::fs::symlink(binary(), &path).expect("a folder of ours");
+    path
+}
+
 /// How to start a broker: limits by their nats-server names, and raw arguments.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -66,6 +75,7 @@ pub(crate) struct Settings {
     host: &'static str,
     port: i32,
     descriptors: Option<u32>,
+    executable: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -78,6 +88,7 @@ impl Default for Settings {
             host: "127.0.0.1",
             port: -1,
             descriptors: None,
+            executable: None,
         }
     }
 }
@@ -127,14 +138,21 @@ impl Settings {
         self
     }
 
+    /// Starts the binary under another name, see [`called`].
+    pub(crate) fn executable(mut self, path: &Path) -> Self {
+        self.executable = Some(path.to_owned());
+        self
+    }
+
     /// The command, ready to be spawned.
     pub(crate) fn command(&self) -> Command {
+        let binary = self.executable.clone().unwrap_or_else(binary);
         let mut command = match self.descriptors {
-            None => Command::new(binary()),
+            None => Command::new(binary),
             Some(count) => {
                 let mut shell = Command::new("sh");
                 let script = format!("ulimit -n {count} && exec \"$@\"");
-                shell.args(["-c", &script, "sh"]).arg(binary());
+                shell.args(["-c", &script, "sh"]).arg(binary);
                 shell
             }
         };

@@ -1,39 +1,27 @@
-//! The command line, the log, the files and the addresses of a broker.
+//! The command line, the form of the log and the addresses of a broker.
 //!
-//! Absent: what it does once it serves.
+//! Absent: its files (`files`), signals (`signals`), and what it does once it serves.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::net::SocketAddr;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::broker::{Broker, CONNECT, Kind, Settings, binary, kind, scratch};
-use crate::wire::{Connection, DEADLINE};
+use crate::broker::{Broker, CONNECT, Kind, Settings, binary, called, kind, scratch};
+use crate::wire::Connection;
 
 /// Runs the binary to its end; its status and all that it wrote.
 fn run(arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(binary()).args(arguments).output().expect("the binary runs");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    run_as(&binary(), arguments)
 }
 
-/// Follows a growing file until a line contains `needle`.
-fn tail(path: &Path, needle: &str) -> String {
-    let limit = Instant::now() + DEADLINE;
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        if let Some(line) = whole.lines().find(|line| line.contains(needle)) {
-            return line.to_owned();
-        }
-        assert!(Instant::now() < limit, "no {needle:?} in {}:\n{text}", path.display());
-        thread::yield_now();
-    }
+/// The same under another name.
+fn run_as(executable: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(executable).args(arguments).output().expect("the binary runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
 /// `[pid] 2026/11/21 04:27:16.511030 [INF] text`, where `0` stands for any digit.
@@ -55,42 +43,6 @@ fn the_log_has_the_form_that_tools_search_for() {
     assert!(has_log_form(&line, broker.pid(), &text), "{line}");
     let line = broker.log().find("Server is ready").unwrap();
     assert!(has_log_form(&line, broker.pid(), "INF] Server is ready"), "{line}");
-}
-
-#[test]
-fn a_log_file_gets_the_lines_instead_of_standard_error() {
-    for flag in ["-l", "--log"] {
-        let path = scratch("broker.log");
-        let pid_path = scratch("broker.pid");
-        let settings = Settings::default().arguments(&[
-            flag,
-            path.to_str().unwrap(),
-            "-P",
-            pid_path.to_str().unwrap(),
-        ]);
-        let mut process = settings.spawn();
-        let line = tail(&path, "Listening for client connections on ");
-        tail(&path, "Server is ready");
-        let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
-        let mut client = Connection::open(address);
-        assert!(client.line().starts_with("INFO {"));
-        // Digits, and nothing else: harnesses parse the whole file as a number.
-        assert_eq!(fs::read_to_string(&pid_path).unwrap(), process.pid().to_string());
-        let log = process.log();
-        drop(process);
-        assert_eq!(log.all(), Vec::<String>::new());
-    }
-}
-
-#[test]
-fn a_log_file_is_continued_and_not_cut() {
-    let path = scratch("broker.log");
-    fs::write(&path, "an earlier line\n").unwrap();
-    let settings = Settings::default().arguments(&["--log", path.to_str().unwrap()]);
-    let process = settings.spawn();
-    tail(&path, "Server is ready");
-    drop(process);
-    assert!(fs::read_to_string(&path).unwrap().starts_with("an earlier line\n"));
 }
 
 #[test]
@@ -129,8 +81,23 @@ fn help_names_every_option() {
 
 #[test]
 fn what_is_not_an_option_is_refused() {
-    for arguments in [&["--nope"][..], &["-p", "abc"], &["-p", "70000"], &["-p"]] {
+    for (arguments, why) in [
+        (&["--nope"][..], "flag provided but not defined: -nope"),
+        (&["-p", "abc"], "invalid value \"abc\" for flag -p: parse error"),
+        (&["-p", "70000"], "70000"),
+        (&["-p"], "flag needs an argument: -p"),
+        (&["-D=maybe"], "invalid boolean value \"maybe\" for -D: parse error"),
+        (&["---"], "bad flag syntax: ---"),
+        (&["--tls"], ": TLS Server certificate must be present and valid"),
+        (&["--tls", "--tlscert", "c"], ": TLS Server private key must be present and valid"),
+        (&["--routes", "nats://a:1"], ": solicited routes require cluster capabilities"),
+        (&["-D", "serve"], ": unrecognized command: \"serve\""),
+        (&["-t"], ": must specify [-c, --config] option to check configuration file syntax"),
+        (&["-l", "/nonexistent/x"], "error opening file: open /nonexistent/x: no such file"),
+        (&["-r", "nowhere"], "error invalid network type: \"\""),
+    ] {
         let (success, text) = run(arguments);
+        assert!(text.contains(why), "{arguments:?}: {text}");
         assert!(!text.contains("Server is ready"), "{arguments:?}: {text}");
         // The reference reports these mistakes and still exits with 0.
         assert!(!success || kind() == Kind::Reference, "{arguments:?}: {text}");
@@ -234,26 +201,60 @@ fn without_tracing_the_protocol_is_not_logged() {
 }
 
 #[test]
-fn a_signal_reopens_the_log_file() {
-    let path = scratch("broker.log");
-    let pid_path = scratch("broker.pid");
-    let settings = Settings::default().arguments(&[
-        "--log",
-        path.to_str().unwrap(),
-        "--pid",
-        pid_path.to_str().unwrap(),
-    ]);
-    let mut process = settings.spawn();
-    tail(&path, "Server is ready");
-    let moved = scratch("moved.log");
-    fs::rename(&path, &moved).unwrap();
-    process.signal(Signal::USR1);
-    tail(&path, "opened");
-    process.signal(Signal::TERM);
-    assert!(process.ended().success());
-    let mut old = File::open(&moved).unwrap();
-    old.seek(SeekFrom::Start(0)).unwrap();
-    let mut text = String::new();
-    old.read_to_string(&mut text).unwrap();
-    assert!(text.contains("Server is ready") && !text.contains("xiting"), "{text}");
+fn a_misspelt_option_is_told_what_was_meant() {
+    if kind() == Kind::Fanfare {
+        let (success, text) = run(&["--server-name", "x"]);
+        assert!(!success && text.contains("did you mean -server_name?"), "{text}");
+    }
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_refused() {
+    let argument = OsStr::from_bytes(b"-n=\xff");
+    let output = Command::new(binary()).arg(argument).args(["-l", "/nonexistent/x"]).output();
+    let output = output.expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn it_answers_by_the_name_it_was_called() {
+    let executable = called("nats-server");
+    for word in ["-v", "--version", "version", "VERSION"] {
+        let (success, text) = run_as(&executable, &[word]);
+        assert!(success && text.starts_with("nats-server: v2.14.0\n"), "{word}: {text}");
+    }
+    for word in ["-h", "help", "Help"] {
+        let (success, text) = run_as(&executable, &[word]);
+        assert!(success && text.contains("Usage: nats-server"), "{word}: {text}");
+    }
+    let (_, text) = run_as(&executable, &["foo"]);
+    assert_eq!(text, "nats-server: unrecognized command: \"foo\"\n");
+    let broker = Settings::default().executable(&executable).start();
+    broker.log().find("[INF] Starting nats-server").unwrap();
+}
+
+#[test]
+fn help_about_tls_names_ciphers_and_curves() {
+    let (success, text) = run(&["--help_tls"]);
+    assert!(success, "{text}");
+    for word in ["cert_file", "TLS_AES_128_GCM_SHA256", "X25519", "CurveP256"] {
+        assert!(text.contains(word), "no {word} in {text}");
+    }
+}
+
+#[test]
+fn options_for_what_is_not_there_yet_are_warned_of_and_the_broker_serves() {
+    let folder = scratch("js");
+    let folder = folder.to_str().unwrap();
+    let broker = Settings::default()
+        .arguments(&["-js", "-sd", folder, "-n", "s"])
+        .arguments(&["-cluster", "nats://127.0.0.1:-1", "-cluster_name=c"])
+        .start();
+    broker.client().fence("");
+    if kind() == Kind::Fanfare {
+        let line = broker.log().find("-js, -sd ignored").unwrap();
+        assert!(line.contains("[WRN]"), "{line}");
+        let line = broker.log().find("-cluster, -cluster_name ignored").unwrap();
+        assert!(line.contains("[WRN]"), "{line}");
+    }
 }

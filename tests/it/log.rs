@@ -1,13 +1,31 @@
 //! The lines that a running broker writes to its standard error, as events to wait for.
 //!
-//! Absent: interpretation. A line is kept as it came, for the message of a test that fails.
+//! A log file is followed by [`tail`]. Absent: interpretation. A line is kept as it came, for the
+//! message of a test that fails.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
 use crate::wire::DEADLINE;
+
+/// Follows a growing file until a line contains `needle`.
+#[track_caller]
+pub(crate) fn tail(path: &Path, needle: &str) -> String {
+    let limit = Instant::now() + DEADLINE;
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        if let Some(line) = whole.lines().find(|line| line.contains(needle)) {
+            return line.to_owned();
+        }
+        assert!(Instant::now() < limit, "no {needle:?} in {}:\n{text}", path.display());
+        thread::yield_now();
+    }
+}
 
 /// Everything that was written so far, and whether more can come.
 #[derive(Debug, Default)]

@@ -1,0 +1,56 @@
+//! The tools as subcommands: bench, pub, sub, request, reply.
+//!
+//! Absent: what they do, which is the load client's own crate. Their options follow the usual
+//! grammar of today's tools and not Go's.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fanfare_bench::cli as tools;
+
+/// A lightweight publish/subscribe message broker that speaks the NATS client protocol.
+#[derive(Debug, Parser)]
+#[command(name = "fanfare")]
+struct Command {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Tool {
+    /// Load a broker and measure it
+    Bench(tools::BenchArgs),
+    /// Publish a message
+    Pub(tools::PubArgs),
+    /// Subscribe and print what comes
+    Sub(tools::SubArgs),
+    /// Send a request and print the reply
+    Request(tools::RequestArgs),
+    /// Answer requests
+    Reply(tools::ReplyArgs),
+}
+
+/// Whether the first argument names a tool.
+pub(super) fn is_one(word: &str) -> bool {
+    TOOLS.contains(&word)
+}
+
+/// Runs a tool; `arguments` begin with the name of the executable.
+pub(super) fn run(arguments: Vec<String>) -> ExitCode {
+    match Command::try_parse_from(arguments) {
+        Ok(command) => match command.tool {
+            Tool::Bench(args) => tools::bench(args),
+            Tool::Pub(args) => tools::publish(args),
+            Tool::Sub(args) => tools::subscribe(args),
+            Tool::Request(args) => tools::request(args),
+            Tool::Reply(args) => tools::reply(args),
+        },
+        Err(error) => {
+            // Nobody is left to tell when the terminal is gone.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+        }
+    }
+}
+
+const TOOLS: [&str; 5] = ["bench", "pub", "sub", "request", "reply"];
