@@ -20,7 +20,8 @@
 //!
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
 //! `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
-//! `permissions`, `publish_cache`, `grants`), a client's ends (`inbox`, `segment`,
+//! `permissions`, `publish_cache`, `grants`), how subjects change (`transform`, `mappings`,
+//! `import_map`), a client's ends (`inbox`, `segment`,
 //! `spool`, `outbox`, `subs`, `clients`), who wants what (`trie`, `filters`, `interest`, `groups`,
 //! `plan`), between shards (`message`, `batch`, `mesh`), what happens (`deliver`, `route`,
 //! `session`, `intake`, `slow`, `arrival`, `farewell`), and the whole (`placement`, `shard`, `turn`).
@@ -36,9 +37,11 @@ mod filters;
 pub mod grants;
 mod groups;
 pub mod ids;
+pub mod import_map;
 mod inbox;
 mod intake;
 mod interest;
+pub mod mappings;
 mod mesh;
 mod message;
 mod outbox;
@@ -63,5 +66,6 @@ mod texts;
 pub mod time;
 mod timer;
 pub mod trace;
+pub mod transform;
 mod trie;
 pub mod turn;

@@ -1,6 +1,6 @@
-//! A fixed set of subject patterns, and whether any of them selects a text.
+//! A fixed list of subject patterns, and whether any of them selects a text, or which one does.
 //!
-//! Absent: which pattern it was, and changing the set; `trie` does both. Everything stands in four
+//! Absent: all that do, and changing the list; `trie` does both. Everything stands in four
 //! arrays, and a question allocates nothing. Children of a node are sorted and searched, not
 //! hashed, so that nobody can aim at a table. A walk follows the literal child first and comes back
 //! for the `*`; it meets no node twice, so that its work is bounded by the set.
@@ -16,7 +16,7 @@ pub(crate) struct SubjectSet {
     edges: Box<[Edge]>,
     texts: Box<[u8]>,
     /// Patterns with more tokens than a walk remembers branches; compared one by one.
-    deep: Box<[Box<[u8]>]>,
+    deep: Box<[(usize, Box<[u8]>)]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +26,10 @@ struct Node {
     edges: usize,
     /// The child behind `*`; the root, which is nobody's child, for none.
     star: usize,
-    /// A pattern ends here.
-    leaf: bool,
-    /// A pattern ends in `>` below here.
-    rest: bool,
+    /// The pattern that ends here.
+    leaf: Option<usize>,
+    /// The pattern that ends in `>` below here.
+    rest: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +44,11 @@ impl SubjectSet {
     pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut drafts = vec![Draft::default()];
         let mut deep = Vec::new();
-        for pattern in patterns {
+        for (index, pattern) in patterns.into_iter().enumerate() {
             if token_count(pattern) > BRANCHES_MAX {
-                deep.push(pattern.into());
+                deep.push((index, pattern.into()));
             } else {
-                insert(&mut drafts, pattern);
+                insert(&mut drafts, pattern, index);
             }
         }
         let (mut nodes, mut edges, mut texts) = (Vec::new(), Vec::new(), Vec::new());
@@ -82,7 +82,7 @@ impl SubjectSet {
             if token.is_empty() {
                 return false;
             }
-            if node.rest {
+            if node.rest.is_some() {
                 return after.is_none_or(has_no_empty_token);
             }
             let literal = self.literal_child(node, token);
@@ -109,11 +109,57 @@ impl SubjectSet {
             waiting -= 1;
             (key, rest) = branches[waiting];
         }
-        self.deep.iter().any(|pattern| matches(pattern, text))
+        self.deep.iter().any(|(_, pattern)| matches(pattern, text))
+    }
+
+    /// The place in the list of the pattern that selects the text, the most specific one of
+    /// several: from the left, a literal token goes before `*`, and `*` before `>`.
+    ///
+    /// The list must have been in such an order, for its deepest patterns are compared by it.
+    pub(crate) fn most_specific(&self, text: &[u8]) -> Option<usize> {
+        if !has_no_empty_token(text) {
+            return None;
+        }
+        let deep = self.deep.iter().find(|(_, pattern)| matches(pattern, text));
+        let deep = deep.map(|(index, _)| *index);
+        let found = self.walk(text);
+        deep.into_iter().chain(found).min()
+    }
+
+    fn walk(&self, text: &[u8]) -> Option<usize> {
+        let mut branches = [Branch::Node(ROOT, text); 2 * BRANCHES_MAX + 1];
+        let mut waiting = 1;
+        while waiting > 0 {
+            waiting -= 1;
+            let (key, rest) = match branches[waiting] {
+                Branch::Node(key, rest) => (key, rest),
+                Branch::Found(index) => return Some(index),
+            };
+            let node = &self.nodes[key];
+            let (token, after) = split_token(rest);
+            let literal = self.literal_child(node, token);
+            let children = [node.star, literal];
+            if let Some(index) = node.rest {
+                // INVARIANT: each token takes one branch off and leaves three at most.
+                branches[waiting] = Branch::Found(index);
+                waiting += 1;
+            }
+            for child in children.into_iter().filter(|child| *child != ROOT) {
+                let branch = match (after, self.nodes[child].leaf) {
+                    (Some(after), _) => Branch::Node(child, after),
+                    (None, Some(index)) => Branch::Found(index),
+                    (None, None) => continue,
+                };
+                // INVARIANT: as above, and patterns here have no more than `BRANCHES_MAX` tokens.
+                branches[waiting] = branch;
+                waiting += 1;
+            }
+        }
+        None
     }
 
     fn is_leaf(&self, key: usize) -> bool {
-        key != ROOT && self.nodes[key].leaf
+        key != ROOT && self.nodes[key].leaf.is_some()
     }
 
     /// The child behind a literal token; the root for none.
@@ -137,15 +183,24 @@ impl SubjectSet {
 struct Draft<'a> {
     literals: BTreeMap<&'a [u8], usize>,
     star: usize,
-    leaf: bool,
-    rest: bool,
+    leaf: Option<usize>,
+    rest: Option<usize>,
 }
 
-fn insert<'a>(drafts: &mut Vec<Draft<'a>>, pattern: &'a [u8]) {
+/// What a walk for the most specific pattern comes back to.
+#[derive(Clone, Copy)]
+enum Branch<'a> {
+    /// A node, and the text from its token on.
+    Node(usize, &'a [u8]),
+    /// A pattern, if nothing more specific selects the text.
+    Found(usize),
+}
+
+fn insert<'a>(drafts: &mut Vec<Draft<'a>>, pattern: &'a [u8], index: usize) {
     let mut key = ROOT;
     for token in tokens(pattern) {
         if token == b">" {
-            drafts[key].rest = true;
+            drafts[key].rest.get_or_insert(index);
             return;
         }
         let fresh = drafts.len();
@@ -162,7 +217,7 @@ fn insert<'a>(drafts: &mut Vec<Draft<'a>>, pattern: &'a [u8]) {
             drafts.push(Draft::default());
         }
     }
-    drafts[key].leaf = true;
+    drafts[key].leaf.get_or_insert(index);
 }
 
 /// The first token, and what follows its point.
@@ -251,6 +306,23 @@ mod tests {
             for text in texts {
                 let expected = patterns.iter().any(|p| matches(p.as_bytes(), text.as_bytes()));
                 prop_assert_eq!(set.selects(text.as_bytes()), expected, "{} {:?}", text, patterns);
+            }
+        }
+
+        #[test]
+        fn the_most_specific_is_the_first_of_a_sorted_list(
+            mut patterns in proptest::collection::vec(text(true), 0..24),
+            texts in proptest::collection::vec(text(false), 1..40),
+        ) {
+            let rank = |token: &str| (token == ">", token == "*", token.to_owned());
+            patterns.sort_by_key(|text| text.split('.').map(rank).collect::<Vec<_>>());
+            let deep = ["*"; BRANCHES_MAX + 1].join(".");
+            patterns.insert(patterns.len() / 2, deep);
+            let set = SubjectSet::new(patterns.iter().map(String::as_bytes));
+            for text in texts {
+                let hit = |p: &String| matches(p.as_bytes(), text.as_bytes());
+                let expected = patterns.iter().position(hit);
+                prop_assert_eq!(set.most_specific(text.as_bytes()), expected, "{}", text);
             }
         }
 
