@@ -7,11 +7,12 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam_queue::ArrayQueue;
+use crossbeam_queue::{ArrayQueue, SegQueue};
 use mio::Waker;
 use mio::net::TcpStream;
 
 use super::bell::{Bell, Sleep};
+use super::worker::Decided;
 use crate::core::arrival::Arrival;
 use crate::core::batch::Batch;
 use crate::core::ids::ShardId;
@@ -39,6 +40,8 @@ struct Door {
     bell: Bell,
     waker: Waker,
     mail: ArrayQueue<Mail>,
+    /// Bounded by the places of the pool that decides.
+    decided: SegQueue<Decided>,
     counters: [AtomicU64; Stats::COUNTERS],
 }
 
@@ -62,6 +65,7 @@ impl Exchange {
             bell: Bell::new(),
             waker,
             mail: ArrayQueue::new(MAIL_MAX),
+            decided: SegQueue::new(),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
         };
         Self {
@@ -121,13 +125,29 @@ impl Exchange {
         self.door(shard).mail.pop()
     }
 
+    /// Brings a shard the answer to a question about one of its clients.
+    #[expect(dead_code, reason = "shards ask for decisions in the next step")]
+    pub(crate) fn hand_back(&self, decided: Decided) {
+        let shard = decided.shard;
+        self.door(shard).decided.push(decided);
+        // As with mail: a shard that could not be woken finds it at its next turn.
+        let _ = self.wake_for_work(shard);
+    }
+
+    /// The next answer for a shard.
+    #[expect(dead_code, reason = "shards ask for decisions in the next step")]
+    pub(crate) fn next_decided(&self, me: ShardId) -> Option<Decided> {
+        self.door(me).decided.pop()
+    }
+
     /// Announces sleep; says whether it may begin, because nothing has come meanwhile (I10).
     pub(crate) fn may_sleep(&self, me: ShardId, sleep: Sleep) -> bool {
         self.door(me).bell.announce(sleep);
         let brought = self.shards().any(|peer| !self.pair(peer, me).forward.is_empty());
         let credit = sleep == Sleep::ForWorkOrCredit
             && self.shards().any(|peer| !self.pair(me, peer).back.is_empty());
-        if brought || credit || !self.door(me).mail.is_empty() {
+        let door = self.door(me);
+        if brought || credit || !door.mail.is_empty() || !door.decided.is_empty() {
             self.awake(me);
             return false;
         }

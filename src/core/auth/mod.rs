@@ -8,7 +8,7 @@ pub mod authority;
 mod certificate;
 mod dn;
 pub mod key;
-mod password;
+pub mod password;
 pub mod refusal;
 mod users;
 
