@@ -124,16 +124,17 @@ impl Authority {
             None if has_system_users_only(access) => Some(Guest::Global),
             None => None,
         };
-        let proxy = |key: &Box<str>| {
-            users::any_key(key).ok_or_else(|| AuthorityError::InvalidProxyKey(key.clone()))
+        let proxy = |key: &str| {
+            users::any_key(key).ok_or_else(|| AuthorityError::InvalidProxyKey(key.into()))
         };
+        let proxies = access.trusted_proxies.iter().map(|key| proxy(key));
         Ok(Self {
             users,
             token: access.token.as_ref().map(Stored::new).filter(|token| !token.is_empty()),
             single: access.single.as_ref().map(|(name, pass)| (name.clone(), Stored::new(pass))),
             guest,
             proxy_required: access.proxy_required,
-            trusted_proxies: access.trusted_proxies.iter().map(proxy).collect::<Result<_, _>>()?,
+            trusted_proxies: proxies.collect::<Result<_, _>>()?,
             global_permissions: compile_permissions(None, false),
         })
     }
@@ -226,10 +227,8 @@ impl Authority {
             work.signatures += 1;
             verify(key, request, &signature)
         };
-        match self.trusted_proxies.iter().any(signed) {
-            true => Ok(Vouching::Vouched),
-            false => Err(Refusal::ProxyUntrusted),
-        }
+        let vouched = self.trusted_proxies.iter().any(signed);
+        if vouched { Ok(Vouching::Vouched) } else { Err(Refusal::ProxyUntrusted) }
     }
 
     /// Whom the request is about. Looks things up, and proves nothing.

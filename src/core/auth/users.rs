@@ -83,7 +83,7 @@ impl Ways {
 
 /// See the module's head.
 pub(super) struct Users {
-    users: Vec<User>,
+    list: Vec<User>,
     by_name: Names,
     by_key: Names,
     /// Users whose names are distinguished names, as they are spelled.
@@ -97,7 +97,7 @@ pub(super) struct Users {
 /// Shows how many there are: names are nobody's business, secrets even less.
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Users").field("count", &self.users.len()).finish_non_exhaustive()
+        f.debug_struct("Users").field("count", &self.list.len()).finish_non_exhaustive()
     }
 }
 
@@ -111,18 +111,18 @@ impl Users {
             by_subject: HashMap::with_hasher(hasher()),
             by_parts: HashMap::with_hasher(hasher()),
             floor: Floor::of(users.iter().filter_map(User::password)),
-            users,
+            list: users,
         };
-        for (index, user) in table.users.iter().enumerate() {
-            let twice = table.by_name.find(&table.users, &user.name).is_some()
-                || table.by_key.find(&table.users, &user.name).is_some();
+        for (index, user) in table.list.iter().enumerate() {
+            let twice = table.by_name.find(&table.list, &user.name).is_some()
+                || table.by_key.find(&table.list, &user.name).is_some();
             if twice {
                 return Err(user.name.clone());
             }
             match user.proof {
-                Proof::Key(_) => table.by_key.insert(&table.users, index),
+                Proof::Key(_) => table.by_key.insert(&table.list, index),
                 Proof::Password(_) | Proof::Certificate => {
-                    table.by_name.insert(&table.users, index);
+                    table.by_name.insert(&table.list, index);
                     if let Some(name) = Dn::parse(&user.name).filter(|name| !name.is_empty()) {
                         table.by_parts.entry(name.reordered()).or_default().push(index);
                         table.by_subject.entry(name).or_default().push(index);
@@ -145,12 +145,12 @@ impl Users {
 
     /// The user with this name.
     pub(super) fn by_name(&self, name: &str) -> Option<&User> {
-        self.by_name.find(&self.users, name)
+        self.by_name.find(&self.list, name)
     }
 
     /// The user with this key.
     pub(super) fn by_key(&self, key: &str) -> Option<&User> {
-        self.by_key.find(&self.users, key)
+        self.by_key.find(&self.list, key)
     }
 
     /// The user that a certificate, DER, stands for, among those that may connect this way.
@@ -161,8 +161,8 @@ impl Users {
             CertificateName::Subject(name) => {
                 let exact = self.by_subject.get(name).into_iter().flatten();
                 let reordered = self.by_parts.get(&name.reordered()).into_iter().flatten();
-                let found = exact.chain(reordered).filter_map(|index| self.users.get(*index));
-                found.filter(allowed).next()
+                let mut found = exact.chain(reordered).filter_map(|index| self.list.get(*index));
+                found.find(allowed)
             }
         })
     }
