@@ -19,16 +19,17 @@
 //! * I14 push is enough: nothing in the data path waits for an acknowledgement.
 //!
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
-//! `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
+//! `bucket`, `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
 //! `permissions`, `publish_cache`, `grants`), how subjects change (`transform`, `mappings`,
-//! `import_map`), a client's ends (`inbox`, `segment`,
-//! `spool`, `outbox`, `subs`, `clients`), who wants what (`trie`, `filters`, `interest`, `groups`,
-//! `plan`), between shards (`message`, `batch`, `mesh`), what happens (`deliver`, `route`,
-//! `session`, `intake`, `slow`, `arrival`, `farewell`), and the whole (`placement`, `shard`, `turn`).
+//! `import_map`), a client's ends (`inbox`, `segment`, `spool`, `outbox`, `subs`, `clients`), who
+//! wants what (`trie`, `filters`, `interest`, `groups`, `plan`), between shards (`message`,
+//! `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`,
+//! `farewell`), and the whole (`placement`, `shard`, `turn`).
 
 pub mod arrival;
 pub mod auth;
 pub mod batch;
+pub mod bucket;
 mod clients;
 pub mod close;
 mod deliver;
