@@ -20,13 +20,15 @@ impl Secret {
         &self.0
     }
 
-    /// Whether it is a bcrypt hash (`$2a$…`, `$2b$…`, `$2x$…` or `$2y$…`) rather than a plain text.
+    /// Whether it is a bcrypt hash (`$2a$11$…`; also `b`, `x` or `y`) rather than a plain text.
+    ///
+    /// As nats-server tells them apart (`validBcryptPrefix`): a text that only begins with `$2a$`
+    /// is a password like any other.
     pub fn is_bcrypt(&self) -> bool {
-        let bytes = self.0.as_bytes();
-        bytes.len() >= 4
-            && bytes.starts_with(b"$2")
-            && matches!(bytes[2], b'a' | b'b' | b'x' | b'y')
-            && bytes[3] == b'$'
+        let [b'$', b'2', kind, b'$', tens, ones, b'$', ..] = self.0.as_bytes() else {
+            return false;
+        };
+        b"abxy".contains(kind) && tens.is_ascii_digit() && ones.is_ascii_digit()
     }
 }
 
@@ -47,7 +49,12 @@ mod tests {
 
     #[test]
     fn a_bcrypt_hash_is_known_by_its_head() {
-        assert!(Secret::new("$2a$11$abc").is_bcrypt());
-        assert!(["$2a", "", "$1a$", "2a$11", "$2z$1"].iter().all(|t| !Secret::new(*t).is_bcrypt()));
+        for text in ["$2a$11$abc", "$2b$04$", "$2x$99$", "$2y$10$ü"] {
+            assert!(Secret::new(text).is_bcrypt(), "{text}");
+        }
+        for text in ["$2a", "", "$1a$11$", "2a$11$", "$2z$11$", "$2a$abc", "$2a$1$", "$2a$11", "ü"]
+        {
+            assert!(!Secret::new(text).is_bcrypt(), "{text}");
+        }
     }
 }

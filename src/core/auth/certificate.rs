@@ -47,8 +47,7 @@ fn alternative_names(certificate: &Certificate) -> Option<Vec<CertificateName>> 
     let extension = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok()?;
     let Some((_critical, SubjectAltName(all))) = extension else { return Some(Vec::new()) };
     let pick = |kind: fn(&GeneralName) -> Option<&str>| {
-        let texts = all.iter().filter_map(kind);
-        texts.map(|text| CertificateName::Text(text.to_owned())).collect::<Vec<_>>()
+        all.iter().filter_map(kind).map(str::to_owned).collect::<Vec<_>>()
     };
     let mut names = pick(|name| match name {
         GeneralName::Rfc822Name(text) => Some(text.as_str()),
@@ -58,11 +57,21 @@ fn alternative_names(certificate: &Certificate) -> Option<Vec<CertificateName>> 
         GeneralName::DnsName(text) => Some(text.as_str()),
         _ => None,
     }));
-    names.extend(pick(|name| match name {
+    let uris = pick(|name| match name {
         GeneralName::UniformResourceIdentifier(text) => Some(text.as_str()),
         _ => None,
-    }));
-    Some(names)
+    });
+    names.extend(uris.into_iter().map(with_lower_scheme));
+    Some(names.into_iter().map(CertificateName::Text).collect())
+}
+
+/// A URI as Go writes it again after it has read it.
+fn with_lower_scheme(mut uri: String) -> String {
+    let end = uri.find(':').unwrap_or(0);
+    if let Some(scheme) = uri.get_mut(..end) {
+        scheme.make_ascii_lowercase();
+    }
+    uri
 }
 
 /// The subject, if all its attributes are of known kinds; the most special part first.
@@ -163,7 +172,7 @@ fn value(attribute: &AttributeTypeAndValue) -> Option<Vec<u8>> {
 
 /// The kinds of a literal subject, in its order.
 const LITERAL_KINDS: &[&str] =
-    &["SERIALNUMBER", "CN", "POSTALCODE", "STREET", "ST", "L", "OU", "O", "C"];
+    &["SERIALNUMBER", "CN", "POSTALCODE", "STREET", "L", "ST", "OU", "O", "C"];
 
 #[cfg(test)]
 #[path = "certificate_tests.rs"]

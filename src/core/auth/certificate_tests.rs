@@ -24,6 +24,11 @@ pub(crate) const CN: &[u8] = &[0x55, 4, 3];
 pub(crate) const O: &[u8] = &[0x55, 4, 10];
 pub(crate) const OU: &[u8] = &[0x55, 4, 11];
 const SERIAL: &[u8] = &[0x55, 4, 5];
+const L: &[u8] = &[0x55, 4, 7];
+const ST: &[u8] = &[0x55, 4, 8];
+const STREET: &[u8] = &[0x55, 4, 9];
+const POSTAL: &[u8] = &[0x55, 4, 17];
+const C: &[u8] = &[0x55, 4, 6];
 const DC: &[u8] = &[9, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 100, 1, 25];
 const EMAIL: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1];
 pub(crate) const UTF8: u8 = 12;
@@ -116,6 +121,24 @@ fn the_literal_subject_has_an_order_of_its_own() {
             text("SERIALNUMBER=7,CN=Ǆb,OU=x+OU=y,O=b\\, c"),
         ]
     );
+}
+
+/// The order is the one that nats-server 2.14 shows in its log for such a certificate.
+#[test]
+fn all_kinds_of_a_literal_subject_have_their_place() {
+    let kinds = [SERIAL, L, ST, STREET, POSTAL, CN, O, OU, C];
+    let values = [*b"1", *b"2", *b"3", *b"4", *b"5", *b"6", *b"7", *b"8", *b"9"];
+    let pairs: Vec<[Pair<'_>; 1]> =
+        kinds.iter().zip(&values).map(|(kind, value)| [(*kind, PRINTABLE, &value[..])]).collect();
+    let parts: Vec<&[Pair<'_>]> = pairs.iter().map(|pair| &pair[..]).collect();
+    let literal = "SERIALNUMBER=1,CN=6,POSTALCODE=5,STREET=4,L=2,ST=3,OU=8,O=7,C=9";
+    assert_eq!(names(&certificate(&parts, &[])).last(), Some(&text(literal)));
+}
+
+#[test]
+fn the_scheme_of_a_uri_is_in_lower_case() {
+    let der = certificate(&[], &[(6, "SPIFFE://X/Bob"), (6, "urn:A"), (6, "no scheme")]);
+    assert_eq!(names(&der), [text("spiffe://X/Bob"), text("urn:A"), text("no scheme")]);
 }
 
 #[test]
