@@ -9,16 +9,15 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::conn::Conn;
 use crate::engine::{Engine, Fence, Role, Seat, ThreadResult};
 use crate::figure::Unit;
 use crate::flow::{Flow, ThreadIndex};
 use crate::interrupt::Interrupt;
-use crate::link::Target;
 use crate::procfs::Memory;
 use crate::progress::Progress;
 use crate::receipt::{Expected, Tally, Verdict};
 use crate::run::{Run, Stage};
+use crate::target::Target;
 use crate::timings::Timings;
 use crate::window::{Moment, Step, Window};
 
@@ -368,9 +367,7 @@ fn open_seats(
     let links = target.open_all(&setups).map_err(|error| error.to_string())?;
     let mut seats: Vec<Vec<Seat>> = (0..threads).map(|_| Vec::new()).collect();
     for ((thread, planned), link) in placed.into_iter().zip(links) {
-        link.stream.set_nonblocking(true).map_err(|error| error.to_string())?;
-        let stream = mio::net::TcpStream::from_std(link.stream);
-        let conn = Conn::new(stream, link.input);
+        let conn = link.into_conn().map_err(|error| error.to_string())?;
         if let Some(seats) = seats.get_mut(thread) {
             seats.push(Seat { conn, role: planned.role, fence: Fence::Open });
         }

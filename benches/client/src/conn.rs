@@ -4,15 +4,19 @@
 //! Absent: what the bytes mean. The socket is reported ready once per change, so a caller that got
 //! everything it asked for has to come again by itself.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 
+use crate::channel::{Channel, Got};
+use crate::tls::TlsTarget;
+use crate::tls::fault::TlsFault;
+
 /// A socket with its buffers.
 #[derive(Debug)]
 pub struct Conn {
-    stream: TcpStream,
+    channel: Channel<TcpStream>,
     carried: Vec<u8>,
     /// Bytes to write; the first `written` of them are gone already.
     pub out: Vec<u8>,
@@ -34,18 +38,23 @@ pub enum ReadOutcome {
 
 impl Conn {
     /// Wraps a socket; `carried` was read from it already.
-    pub fn new(stream: TcpStream, carried: Vec<u8>) -> Self {
-        Self { stream, carried, out: Vec::new(), written: 0, is_blocked: false }
+    pub fn new(channel: Channel<TcpStream>, carried: Vec<u8>) -> Self {
+        Self { channel, carried, out: Vec::new(), written: 0, is_blocked: false }
     }
 
     /// The socket, for registering it.
     pub fn stream_mut(&mut self) -> &mut TcpStream {
-        &mut self.stream
+        self.channel.socket_mut()
     }
 
     /// Our end's address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.stream.local_addr().ok()
+        self.channel.socket().local_addr().ok()
+    }
+
+    /// Goes on over TLS from now on; what waits in `out` goes when the handshake is over.
+    pub fn secure(&mut self, target: &TlsTarget) -> Result<(), TlsFault> {
+        self.channel.secure(target)
     }
 
     /// Reads once, behind the carried bytes, into a buffer that is shared by the connections of a
@@ -55,19 +64,13 @@ impl Conn {
         if carried * 2 > buffer.len() {
             buffer.resize(carried * 4, 0);
         }
-        let (front, free) = buffer.split_at_mut(carried);
+        let (front, _) = buffer.split_at_mut(carried);
         front.copy_from_slice(&self.carried);
         self.carried.clear();
-        let outcome = loop {
-            match self.stream.read(free) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => break outcome,
-            }
-        };
-        match outcome {
-            Ok(0) => Ok(ReadOutcome::Closed),
-            Ok(read) if read == free.len() => Ok(ReadOutcome::Full(carried + read)),
-            Ok(read) => Ok(ReadOutcome::Drained(carried + read)),
+        match self.channel.read(buffer, carried) {
+            Ok(Got::Closed) => Ok(ReadOutcome::Closed),
+            Ok(Got::Bytes { count, may_have_more: true }) => Ok(ReadOutcome::Full(carried + count)),
+            Ok(Got::Bytes { count, .. }) => Ok(ReadOutcome::Drained(carried + count)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 Ok(ReadOutcome::Drained(carried))
             }
@@ -83,33 +86,16 @@ impl Conn {
 
     /// Writes from `bytes` until all are gone or the socket has no room; returns how many went.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut sent = 0;
-        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest) {
-                Ok(count) => {
-                    sent += count;
-                    // A short write says that the socket has no more room, so asking again would
-                    // only cost a system call; it is reported writable when that changes.
-                    self.is_blocked = count < rest.len();
-                    if self.is_blocked {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.is_blocked = true;
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(sent)
+        let wrote = self.channel.write(bytes)?;
+        self.is_blocked = wrote.is_blocked;
+        Ok(wrote.count)
     }
 
     /// Writes what waits in `out`; returns whether all of it is gone.
     pub fn flush(&mut self) -> io::Result<bool> {
         if self.out.is_empty() {
-            return Ok(true);
+            self.is_blocked = !self.channel.flush()?;
+            return Ok(!self.is_blocked);
         }
         let out = std::mem::take(&mut self.out);
         let sent = self.write(out.get(self.written..).unwrap_or(&[]));
@@ -120,6 +106,6 @@ impl Conn {
         }
         self.out.clear();
         self.written = 0;
-        Ok(true)
+        Ok(!self.is_blocked)
     }
 }

@@ -4,10 +4,13 @@
 //! Absent: messages.
 
 use std::fmt;
+use std::io;
 
 use fanfare_protocol::server_op::{ServerError, ServerOp};
 
-use crate::link::PONG;
+use crate::denied::Denied;
+use crate::target::PONG;
+use crate::tls::fault::TlsFault;
 
 /// What a role made of the bytes that came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl Taken {
 }
 
 /// Why a connection cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
     /// The server reported an error.
     Told(String),
@@ -47,6 +50,8 @@ pub enum Fault {
     Closed,
     /// The socket broke.
     Broken(String),
+    /// TLS did not come about, or broke.
+    Tls(TlsFault),
     /// A request met nobody who answers.
     NoResponders,
 }
@@ -57,24 +62,35 @@ impl From<ServerError> for Fault {
     }
 }
 
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => Self::Closed,
-            _ => Self::Broken(error.to_string()),
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match (TlsFault::of(&error), error.kind()) {
+            (Some(fault), _) => Self::Tls(fault.clone()),
+            (None, io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Self::Closed,
+            (None, _) => Self::Broken(error.to_string()),
         }
+    }
+}
+
+impl From<TlsFault> for Fault {
+    fn from(fault: TlsFault) -> Self {
+        Self::Tls(fault)
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told(text) => write!(f, "the server reported an error: {text}"),
+            Self::Told(text) => match Denied::parse(text) {
+                Some(denied) => write!(f, "the server does not permit us to {denied}"),
+                None => write!(f, "the server reported an error: {text}"),
+            },
             Self::Garbled => f.write_str("the server sent bytes that are not the NATS protocol"),
             Self::Closed => f.write_str(
                 "the server closed the connection; if it cut a slow consumer, give a smaller \
                  --window",
             ),
+            Self::Tls(fault) => write!(f, "no TLS: {fault}"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::NoResponders => {
                 f.write_str("the server says that nobody answers requests on this subject")

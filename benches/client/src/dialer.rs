@@ -1,5 +1,5 @@
 //! Opens and closes many connections at the same time on one event loop, as client libraries do it:
-//! wait for INFO, send CONNECT, SUB and PING, wait for the PONG.
+//! wait for INFO, go over to TLS if that is wanted, send CONNECT, SUB and PING, wait for the PONG.
 //!
 //! Absent: load on the connections; once confirmed they only answer PINGs and report messages.
 
@@ -12,20 +12,32 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::channel::Channel;
 use crate::conn::{Conn, ReadOutcome};
 use crate::control::{Fault, Taken};
-use crate::link::{PING, Target};
+use crate::link_error::{Cause, LinkError};
+use crate::target::{PING, ServerFacts, Target};
+use crate::tls::Begin;
+use crate::tls::fault::TlsFault;
 
 /// Connections of one event loop, by slot.
 #[derive(Debug)]
 pub struct Dialer<'a> {
-    target: &'a Target,
+    server: Server<'a>,
     sources: Vec<Ipv4Addr>,
     poll: Poll,
     slots: Vec<Option<Dial>>,
     free: Vec<usize>,
     buffer: Vec<u8>,
     dialled: u64,
+}
+
+/// What all connections need to know about the server.
+#[derive(Debug)]
+struct Server<'a> {
+    target: &'a Target,
+    /// The CONNECT line, where it is the same on all connections.
+    connect_line: Option<Vec<u8>>,
 }
 
 /// One connection.
@@ -72,8 +84,9 @@ impl<'a> Dialer<'a> {
     /// A dialer that takes turns with the source addresses; with none, the system chooses.
     pub fn new(target: &'a Target, sources: Vec<Ipv4Addr>) -> Result<Self, String> {
         let poll = Poll::new().map_err(|error| format!("cannot set up an event loop: {error}"))?;
+        let connect_line = (!target.signs()).then(|| target.connect_line(None));
         Ok(Self {
-            target,
+            server: Server { target, connect_line },
             sources,
             poll,
             slots: Vec::new(),
@@ -85,15 +98,16 @@ impl<'a> Dialer<'a> {
 
     /// Begins to open a connection.
     pub fn dial(&mut self, setup: Vec<u8>, now_ns: u64) -> Result<(), String> {
-        let refused = |error: io::Error| {
-            let place = self.target.place.clone();
-            crate::link::LinkError::Connect { place, error }.to_string()
-        };
+        let target = self.server.target;
+        let refused = |error| refused(target, error);
         let mut stream = self.stream().map_err(refused)?;
         let slot = self.free.pop().unwrap_or(self.slots.len());
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(slot), both).map_err(refused)?;
-        let conn = Conn::new(stream, Vec::new());
+        let mut conn = Conn::new(Channel::plain(stream), Vec::new());
+        if let Some(tls) = target.tls().filter(|tls| tls.begin() == Begin::AtOnce) {
+            conn.secure(tls).map_err(|fault| broken(target, fault.into()))?;
+        }
         let dial = Dial { conn, phase: Phase::Connecting, setup, started_ns: now_ns };
         match self.slots.get_mut(slot) {
             Some(place) => *place = Some(dial),
@@ -127,20 +141,20 @@ impl<'a> Dialer<'a> {
         for event in &*events {
             let index = event.token().0;
             let Some(Some(dial)) = self.slots.get_mut(index) else { continue };
-            dial.turn(self.target, &mut self.buffer, SlotIndex(index), &mut on)?;
+            dial.turn(&self.server, &mut self.buffer, SlotIndex(index), &mut on)?;
         }
         Ok(())
     }
 
     /// A socket that is being connected.
     fn stream(&self) -> io::Result<TcpStream> {
-        let domain = Domain::for_address(self.target.address);
+        let domain = Domain::for_address(self.server.target.address);
         let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         let turn = usize::try_from(self.dialled).unwrap_or(0) % self.sources.len().max(1);
         if let Some(source) = self.sources.get(turn) {
             socket.bind(&SocketAddr::new(IpAddr::V4(*source), 0).into())?;
         }
-        match socket.connect(&self.target.address.into()) {
+        match socket.connect(&self.server.target.address.into()) {
             Err(error) if !is_under_way(&error) => return Err(error),
             _ => {}
         }
@@ -153,12 +167,12 @@ impl Dial {
     /// Reads everything that is there and answers it.
     fn turn(
         &mut self,
-        target: &Target,
+        server: &Server<'_>,
         buffer: &mut Vec<u8>,
         slot: SlotIndex,
         on: &mut impl FnMut(Happened<'_>),
     ) -> Result<(), String> {
-        let failed = |fault: Fault| format!("a connection to {}: {fault}", target.place);
+        let failed = |fault: Fault| broken(server.target, fault);
         loop {
             let (filled, is_full) = match self.conn.read(buffer) {
                 Ok(ReadOutcome::Full(filled)) => (filled, true),
@@ -166,13 +180,12 @@ impl Dial {
                 Ok(ReadOutcome::Closed) => return Err(failed(Fault::Closed)),
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(()),
                 Err(error) if self.phase == Phase::Connecting => {
-                    let place = target.place.clone();
-                    return Err(crate::link::LinkError::Connect { place, error }.to_string());
+                    return Err(refused(server.target, error));
                 }
                 Err(error) => return Err(failed(error.into())),
             };
             let input = buffer.get(..filled).unwrap_or(&[]);
-            let used = self.take(target, input, slot, on).map_err(failed)?;
+            let used = self.take(server, input, slot, on).map_err(failed)?;
             self.conn.carry(input.get(used..).unwrap_or(&[]));
             self.conn.flush().map_err(|error| failed(error.into()))?;
             if !is_full {
@@ -183,27 +196,22 @@ impl Dial {
 
     fn take(
         &mut self,
-        target: &Target,
+        server: &Server<'_>,
         input: &[u8],
         slot: SlotIndex,
         on: &mut impl FnMut(Happened<'_>),
     ) -> Result<usize, Fault> {
         let mut taken = Taken::default();
         loop {
-            let step = server_op::next(input.get(taken.bytes..).unwrap_or(&[]))?;
-            let ServerStep::Op(op, len) = step else { return Ok(taken.bytes) };
+            let rest = input.get(taken.bytes..).unwrap_or(&[]);
+            let ServerStep::Op(op, len) = server_op::next(rest)? else { return Ok(taken.bytes) };
             taken.bytes += len;
             match (op, self.phase) {
                 (ServerOp::Message(message), _) => {
                     on(Happened::Message { payload: message.payload });
                 }
-                (ServerOp::Info(_), Phase::Connecting) => {
-                    self.conn.out.extend_from_slice(&target.connect_line);
-                    self.conn.out.append(&mut self.setup);
-                    self.conn.out.extend_from_slice(PING);
-                    // An idle connection must not hold on to what it needed to get there.
-                    self.setup = Vec::new();
-                    self.phase = Phase::Greeted;
+                (ServerOp::Info(json), Phase::Connecting) => {
+                    self.greet(server, json, rest.len() - len)?;
                 }
                 (ServerOp::Pong, Phase::Greeted) => {
                     self.phase = Phase::Confirmed;
@@ -212,6 +220,46 @@ impl Dial {
                 _ => taken.note_control(op, &mut self.conn.out)?,
             }
         }
+    }
+
+    /// Answers the server's INFO, behind which so many bytes have come already.
+    fn greet(&mut self, server: &Server<'_>, json: &[u8], behind: usize) -> Result<(), Fault> {
+        if let Some(tls) = server.target.tls().filter(|tls| tls.begin() == Begin::AfterInfo) {
+            if behind > 0 {
+                return Err(Fault::Tls(TlsFault::ClearText));
+            }
+            self.conn.secure(tls).map_err(Fault::Tls)?;
+        }
+        let out = &mut self.conn.out;
+        if let Some(line) = &server.connect_line {
+            out.extend_from_slice(line);
+        } else {
+            let facts = ServerFacts::of(json).ok_or(Fault::Garbled)?;
+            out.extend_from_slice(&server.target.connect_line(facts.nonce.as_deref()));
+        }
+        out.append(&mut self.setup);
+        out.extend_from_slice(PING);
+        // An idle connection must not hold on to what it needed to get there.
+        self.setup = Vec::new();
+        self.phase = Phase::Greeted;
+        Ok(())
+    }
+}
+
+/// A connection did not come about.
+fn refused(target: &Target, error: io::Error) -> String {
+    let place = target.place.clone();
+    match TlsFault::of(&error) {
+        Some(fault) => LinkError { place, cause: Cause::Tls(fault.clone()) }.to_string(),
+        None => LinkError { place, cause: Cause::Connect(error) }.to_string(),
+    }
+}
+
+/// A connection cannot go on.
+fn broken(target: &Target, fault: Fault) -> String {
+    match fault {
+        Fault::Told(text) => target.told(text).to_string(),
+        fault => format!("a connection to {}: {fault}", target.place),
     }
 }
 

@@ -13,7 +13,6 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::conn::{Conn, ReadOutcome};
 use crate::control::{Fault, Taken};
 use crate::flow::ThreadIndex;
-use crate::link::PING;
 use crate::pacer::Pacer;
 use crate::procfs::ThreadCpu;
 use crate::publisher::{Publisher, Turn};
@@ -21,6 +20,7 @@ use crate::receipt::Tally;
 use crate::requester::{Requester, Responder};
 use crate::run::{Run, Stage, ThreadState};
 use crate::subscriber::Subscriber;
+use crate::target::PING;
 use crate::timings::Timings;
 
 /// A connection and what it does.

@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use crate::link::LinkError;
+use crate::link_error::LinkError;
+use crate::named_file::FileError;
 use crate::url::UrlError;
 
 /// Why a command failed.
@@ -37,6 +38,12 @@ impl std::error::Error for Failure {}
 
 impl From<UrlError> for Failure {
     fn from(error: UrlError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
         Self::Usage(error.to_string())
     }
 }

@@ -4,20 +4,24 @@
 //! knows no more of it than a client does.
 //!
 //! A load run is a plan of connections with roles ([`scenario`]). The [`conductor`] opens them
-//! ([`link`]), starts threads with an event loop each ([`engine`]), measures a [`window`] and ends
+//! ([`target`]), starts threads with an event loop each ([`engine`]), measures a [`window`] and ends
 //! the run in good order; what the threads share is in [`run`] and [`flow`]. A role is a
 //! [`publisher`], a [`subscriber`] or a [`requester`]; what each message carries is in [`payload`],
 //! what a receiver makes of it in [`receipt`] and [`timings`]. The result is an [`outcome`], and
 //! [`report`] shows it. Scenarios about connections alone use the [`dialer`] instead.
 //!
-//! The tools hold a blocking conversation each ([`tools`]). [`cli`] has the options of all.
+//! A connection is a [`channel`] in clear or over [`tls`]; who we are to the server is in
+//! [`credentials`]. The tools hold a blocking conversation each ([`tools`]). [`cli`] has the options of all.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod channel;
 pub mod cli;
 pub mod conductor;
 pub mod conn;
 pub mod control;
+pub mod credentials;
+pub mod denied;
 pub mod dialer;
 pub mod engine;
 pub mod failure;
@@ -26,6 +30,8 @@ pub mod flow;
 pub mod interrupt;
 pub mod latency;
 pub mod link;
+pub mod link_error;
+pub mod named_file;
 pub mod outcome;
 pub mod pacer;
 pub mod payload;
@@ -37,8 +43,11 @@ pub mod report;
 pub mod requester;
 pub mod run;
 pub mod scenario;
+pub mod secret;
 pub mod subscriber;
+pub mod target;
 pub mod timings;
+pub mod tls;
 pub mod tools;
 pub mod url;
 pub mod window;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::figure::Unit;
 use crate::latency::{Latencies, SHOWN};
-use crate::link::Target;
 use crate::receipt::Verdict;
+use crate::target::Target;
 use crate::timings::{Kind, Timings};
 use crate::window::{Step, Window};
 
@@ -77,7 +77,8 @@ impl Outcome {
         let facts = &target.facts;
         // A server that was given no name calls itself by its key, which says nothing to anybody.
         let named = if facts.name.len() > NAME_LEN_MAX { "" } else { &facts.name };
-        let server = format!("{named} {} at {}", facts.version, target.place);
+        let tls = if target.tls().is_some() { " over TLS" } else { "" };
+        let server = format!("{named} {} at {}{tls}", facts.version, target.place);
         Self {
             scenario: scenario.to_owned(),
             setting: Vec::new(),
@@ -300,16 +301,14 @@ fn verdict_from_json(value: &Value) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::ServerFacts;
+    use crate::credentials::Credentials;
+    use crate::target::ServerFacts;
 
     #[test]
     fn a_result_is_read_back_from_its_file() {
-        let target = Target {
-            address: "127.0.0.1:4222".parse().unwrap(),
-            place: "127.0.0.1:4222".into(),
-            connect_line: Vec::new(),
-            facts: ServerFacts { name: "n".into(), ..ServerFacts::default() },
-        };
+        let address = "127.0.0.1:4222".parse().unwrap();
+        let mut target = Target::new(address, "127.0.0.1:4222".into(), "", Credentials::None);
+        target.facts = ServerFacts { name: "n".into(), ..ServerFacts::default() };
         let mut outcome = Outcome::new("pubsub", &target);
         outcome.set("size", 16);
         outcome.measure("msgs_per_s", "received", 1.5, Unit::PerSecond);

@@ -1,32 +1,18 @@
 //! Where a server is and who we are to it, as a person types it: `nats://user:pass@host:port`,
-//! `host`, `host:port`, or several of these with commas between them.
+//! `tls://host`, `host`, `host:port`, or several of these with commas between them.
 //!
 //! Absent: looking names up and connecting (see `link`).
 
 use std::fmt;
+
+use crate::credentials::Credentials;
+use crate::secret::Secret;
 
 /// The port of a URL that names none.
 pub const DEFAULT_PORT: u16 = 4222;
 
 /// The server of a command that names none.
 pub const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
-
-/// What a client shows to be let in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Credentials {
-    /// Nothing.
-    #[default]
-    None,
-    /// A token.
-    Token(String),
-    /// A user and a password.
-    User {
-        /// The user's name.
-        name: String,
-        /// The password, possibly empty.
-        password: String,
-    },
-}
 
 /// One server's place and the credentials that its URL carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +23,8 @@ pub struct ServerUrl {
     pub port: u16,
     /// What the part before `@` says.
     pub credentials: Credentials,
+    /// Whether the scheme demands TLS.
+    pub wants_tls: bool,
 }
 
 impl ServerUrl {
@@ -52,16 +40,19 @@ impl ServerUrl {
 
     /// Reads one URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let rest = match text.split_once("://") {
-            None => text,
-            Some(("nats" | "tcp", rest)) => rest,
-            Some(("tls" | "ws" | "wss", _)) => {
+        let (rest, wants_tls) = match text.split_once("://") {
+            None => (text, false),
+            Some(("nats" | "tcp", rest)) => (rest, false),
+            Some(("tls", rest)) => (rest, true),
+            Some(("ws" | "wss", _)) => {
                 return Err(UrlError::new(
                     text,
-                    "only plain TCP is spoken here; give it as nats://host:port",
+                    "WebSockets are not spoken here; give it as nats://host:port or tls://host:port",
                 ));
             }
-            Some(_) => return Err(UrlError::new(text, "the scheme has to be nats://")),
+            Some(_) => {
+                return Err(UrlError::new(text, "the scheme has to be nats:// or tls://"));
+            }
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (user_part, place) = match rest.rsplit_once('@') {
@@ -73,7 +64,7 @@ impl ServerUrl {
             None => Credentials::None,
             Some(part) => parse_credentials(text, part)?,
         };
-        Ok(Self { host, port, credentials })
+        Ok(Self { host, port, credentials, wants_tls })
     }
 
     /// `host:port`, with brackets around an IPv6 address.
@@ -142,9 +133,9 @@ fn parse_credentials(text: &str, part: &str) -> Result<Credentials, UrlError> {
             .ok_or_else(|| UrlError::new(text, "a % in the user's part needs two hex digits"))
     };
     match part.split_once(':') {
-        None => Ok(Credentials::Token(decode(part)?)),
+        None => Ok(Credentials::Token(Secret::new(decode(part)?))),
         Some((name, password)) => {
-            Ok(Credentials::User { name: decode(name)?, password: decode(password)? })
+            Ok(Credentials::User { name: decode(name)?, password: Secret::new(decode(password)?) })
         }
     }
 }
@@ -189,10 +180,18 @@ mod tests {
         let url = ServerUrl::parse("nats://al%40ice:p%3Ass@h:1").unwrap();
         assert_eq!(
             url.credentials,
-            Credentials::User { name: "al@ice".into(), password: "p:ss".into() }
+            Credentials::User { name: "al@ice".into(), password: Secret::new("p:ss") }
         );
         let url = ServerUrl::parse("s3cret@h").unwrap();
-        assert_eq!(url.credentials, Credentials::Token("s3cret".into()));
+        assert_eq!(url.credentials, Credentials::Token(Secret::new("s3cret")));
+    }
+
+    #[test]
+    fn the_scheme_tls_demands_tls() {
+        let urls = ServerUrl::parse_list("tls://u:p@a:1,nats://b,c").unwrap();
+        let wishes: Vec<bool> = urls.iter().map(|url| url.wants_tls).collect();
+        assert_eq!(wishes, [true, false, false]);
+        assert_eq!(urls[0].place(), "a:1");
     }
 
     #[test]
@@ -204,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_broken_url_is_refused_without_showing_the_password() {
-        for text in ["", ",", "nats://", "a:0", "a:x", "a:70000", "http://a", "tls://a", "[::1"] {
+        for text in ["", ",", "nats://", "a:0", "a:x", "a:70000", "http://a", "ws://a", "[::1"] {
             assert!(ServerUrl::parse_list(text).is_err(), "{text}");
         }
         assert!(ServerUrl::parse("nats://u%zz:p@h").is_err());

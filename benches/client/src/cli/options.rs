@@ -8,7 +8,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::value;
-use crate::url::{Credentials, DEFAULT_URL, ServerUrl, UrlError};
+use crate::credentials::Credentials;
+use crate::failure::Failure;
+use crate::secret::Secret;
+use crate::target::{Demand, Reach};
+use crate::tls::{Begin, Check, TlsClient, TlsWishes};
+use crate::url::{DEFAULT_URL, ServerUrl};
 
 /// Which server, and who we are.
 #[derive(Debug, Clone, Args)]
@@ -16,39 +21,116 @@ use crate::url::{Credentials, DEFAULT_URL, ServerUrl, UrlError};
 pub struct ServerOptions {
     /// The server's URL, or several with commas: the first that answers is used. NATS_URL is
     /// used when this is not given, and nats://127.0.0.1:4222 when that is not set either.
+    /// tls:// demands TLS; user:password@ or token@ in front of the host are credentials.
     #[arg(short = 's', long, value_name = "URL")]
     pub server: Option<String>,
     /// The user's name.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// The user's password.
-    #[arg(long, value_name = "PASSWORD", requires = "user")]
-    pub password: Option<String>,
+    /// The user's password. Others on this machine see it in the list of processes; they do not
+    /// see a password in NATS_URL.
+    #[arg(long = "pass", visible_alias = "password", value_name = "PASSWORD", requires = "user")]
+    pub password: Option<Secret>,
     /// A token instead of user and password.
-    #[arg(long, value_name = "TOKEN", conflicts_with = "user")]
-    pub token: Option<String>,
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["user", "nkey", "creds"])]
+    pub token: Option<Secret>,
+    /// A file with the user's nkey seed (SU…), which signs what the server asks to be signed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "creds"])]
+    pub nkey: Option<PathBuf>,
+    /// A file with the user's JWT and nkey seed, as nsc writes it.
+    #[arg(long, value_name = "FILE", conflicts_with = "user")]
+    pub creds: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the heading of the help")]
+    pub tls: TlsOptions,
+}
+
+/// Whether and how to talk TLS.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsOptions {
+    /// Talk TLS or not at all. Without it, TLS is used where the URL begins with tls:// or the
+    /// server demands it. The options below mean it too.
+    #[arg(long)]
+    pub tls: bool,
+    /// A PEM file with the authorities to trust, instead of those of the system.
+    #[arg(long, value_name = "FILE")]
+    pub tlsca: Option<PathBuf>,
+    /// A PEM file with our certificate, for servers that verify their clients.
+    #[arg(long, value_name = "FILE", requires = "tlskey")]
+    pub tlscert: Option<PathBuf>,
+    /// A PEM file with our certificate's private key.
+    #[arg(long, value_name = "FILE", requires = "tlscert")]
+    pub tlskey: Option<PathBuf>,
+    /// Begin with TLS instead of waiting for the server's INFO (handshake_first).
+    #[arg(long)]
+    pub tlsfirst: bool,
+    /// Do not look at the server's certificate: anybody can pretend to be the server and read
+    /// everything, passwords included. For experiments only.
+    #[arg(long, conflicts_with = "tlsca")]
+    pub tls_insecure: bool,
 }
 
 impl ServerOptions {
     /// The servers to try, with the credentials that the options or else the URLs give.
-    pub fn urls(&self) -> Result<Vec<ServerUrl>, UrlError> {
+    pub fn reach(&self) -> Result<Reach, Failure> {
         let from_environment = std::env::var("NATS_URL").ok().filter(|url| !url.trim().is_empty());
         let text = self.server.clone().or(from_environment);
         let mut urls = ServerUrl::parse_list(text.as_deref().unwrap_or(DEFAULT_URL))?;
-        let given = match (&self.user, &self.token) {
-            (Some(name), _) => Some(Credentials::User {
-                name: name.clone(),
-                password: self.password.clone().unwrap_or_default(),
-            }),
-            (None, Some(token)) => Some(Credentials::Token(token.clone())),
-            (None, None) => None,
-        };
-        if let Some(credentials) = given {
+        let credentials = self.credentials()?;
+        if credentials != Credentials::None {
             for url in &mut urls {
                 url.credentials = credentials.clone();
             }
         }
-        Ok(urls)
+        let demand = if self.tls.demands() { Demand::Always } else { Demand::ByUrl };
+        let wants_tls = demand == Demand::Always || urls.iter().any(|url| url.wants_tls);
+        if self.tls.tls_insecure {
+            eprintln!(
+                "warning: --tls-insecure: the server's certificate is not looked at; anybody on \
+                 the way can read and change everything"
+            );
+        }
+        let tls = if wants_tls { Some(TlsClient::new(&self.tls.wishes())?) } else { None };
+        Ok(Reach { urls, tls, demand })
+    }
+
+    fn credentials(&self) -> Result<Credentials, Failure> {
+        // clap has made sure that at most one of them is given.
+        if let Some(name) = &self.user {
+            let password = self.password.clone().unwrap_or_else(|| Secret::new(""));
+            return Ok(Credentials::User { name: name.clone(), password });
+        }
+        if let Some(token) = &self.token {
+            return Ok(Credentials::Token(token.clone()));
+        }
+        if let Some(path) = &self.nkey {
+            return Ok(Credentials::from_nkey_file(path)?);
+        }
+        if let Some(path) = &self.creds {
+            return Ok(Credentials::from_creds_file(path)?);
+        }
+        Ok(Credentials::None)
+    }
+}
+
+impl TlsOptions {
+    /// Whether TLS is used with every server.
+    fn demands(&self) -> bool {
+        self.tls
+            || self.tlsfirst
+            || self.tls_insecure
+            || self.tlsca.is_some()
+            || self.tlscert.is_some()
+    }
+
+    fn wishes(&self) -> TlsWishes {
+        TlsWishes {
+            ca: self.tlsca.clone(),
+            identity: self.tlscert.clone().zip(self.tlskey.clone()),
+            begin: if self.tlsfirst { Begin::AtOnce } else { Begin::AfterInfo },
+            check: if self.tls_insecure { Check::Nothing } else { Check::Full },
+        }
     }
 }
 

@@ -25,12 +25,12 @@ use crate::engine::Role;
 use crate::failure::Failure;
 use crate::figure::Unit;
 use crate::flow::{Flow, ThreadIndex};
-use crate::link::Target;
 use crate::outcome::{Outcome, Work};
 use crate::payload::{Format, mixed};
 use crate::progress::{Progress, Wanted};
 use crate::publisher::{Orders, Pace, Publisher};
 use crate::report;
+use crate::target::Target;
 use crate::window::Window;
 
 /// What all runs of one command share.
@@ -182,9 +182,9 @@ pub fn run_sizes(
 
 /// Finds the server.
 pub fn set_up<'a>(common: &'a Common, name: &str) -> Result<Setup<'a>, Failure> {
-    let urls = common.server.urls()?;
+    let reach = common.server.reach()?;
     raise_file_limit();
-    let (target, _) = Target::find(&urls, &format!("fanfare bench {name}"))?;
+    let (target, _) = Target::find(&reach, &format!("fanfare bench {name}"))?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let nanos = since_epoch.as_secs().wrapping_mul(1_000_000_000)
         ^ u64::from(since_epoch.subsec_nanos())

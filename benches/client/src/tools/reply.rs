@@ -22,7 +22,7 @@ pub fn run(args: &ReplyArgs) -> Result<(), Failure> {
     let queue = args.queue.as_deref().map(str::as_bytes);
     client_encode::subscribe(&mut operations, args.subject.as_bytes(), queue, b"1");
     session.send(&operations)?;
-    session.send(crate::link::PING)?;
+    session.send(crate::target::PING)?;
     let mut number = 0;
     while args.count.is_none_or(|count| number < count) {
         match session.next(None)? {

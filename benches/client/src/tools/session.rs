@@ -2,14 +2,15 @@
 //!
 //! Absent: load, threads, reconnecting.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use fanfare_protocol::server_op::{self, Message, ServerOp, ServerStep};
 
 use crate::cli::tool::ToolOptions;
 use crate::failure::Failure;
-use crate::link::{Link, PING, PONG, Target};
+use crate::link::Link;
+use crate::target::{PING, PONG, Target};
 
 /// An open conversation.
 #[derive(Debug)]
@@ -44,11 +45,14 @@ pub struct OwnedMessage {
 impl Session {
     /// Connects to the server that the options name.
     pub fn open(options: &ToolOptions, name: &str) -> Result<Self, Failure> {
-        let urls = options.server.urls()?;
-        let (target, link) = Target::find(&urls, name)?;
+        let reach = options.server.reach()?;
+        let (target, link) = Target::find(&reach, name)?;
         let session = Self { target, link, trace: options.trace };
         if session.trace {
             eprintln!("<- INFO {}", session.target.facts.text);
+            if let Some(tls) = session.target.tls() {
+                eprintln!("-- TLS, {}", tls.begin());
+            }
             eprintln!("-> {}", session.target.shown_connect_line().trim_end());
             eprintln!("-> PING\n<- PONG");
         }
@@ -75,7 +79,7 @@ impl Session {
         if self.trace {
             trace("->", operations);
         }
-        self.link.stream.write_all(operations).map_err(|error| self.broken(&error))
+        self.link.send(operations).map_err(|error| self.broken(&error))
     }
 
     /// Waits until the server has read everything that was sent; messages that come meanwhile are
@@ -132,8 +136,8 @@ impl Session {
             ServerOp::Pong => Some(Received::Pong),
             ServerOp::Info(_) | ServerOp::Ping | ServerOp::Ok => None,
             ServerOp::Error(text) => {
-                let text = String::from_utf8_lossy(text);
-                return Err(Failure::Run(format!("{} refused: {text}", self.target.place)));
+                let text = String::from_utf8_lossy(text).into_owned();
+                return Err(self.target.told(text).into());
             }
         })
     }
@@ -150,7 +154,7 @@ impl Session {
                 Some(rest)
             }
         };
-        self.link.stream.set_read_timeout(rest).map_err(|error| self.broken(&error))?;
+        self.link.set_read_timeout(rest).map_err(|error| self.broken(&error))?;
         match self.link.fill() {
             Ok(0) => Err(Failure::Run(format!("{} closed the connection", self.target.place))),
             Ok(_) => Ok(true),

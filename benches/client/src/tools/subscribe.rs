@@ -29,7 +29,7 @@ pub fn run(args: &SubArgs) -> Result<(), Failure> {
         client_encode::unsubscribe(&mut operations, b"1", args.count);
     }
     session.send(&operations)?;
-    session.send(crate::link::PING)?;
+    session.send(crate::target::PING)?;
     let mut number = 0;
     while args.count.is_none_or(|count| number < count) {
         match session.next(None)? {
