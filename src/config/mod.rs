@@ -1,17 +1,22 @@
 //! What an operator may set, as immutable values with their defaults.
 //!
-//! Absent: reading files, flags or the environment (see `cli`). A value here has been checked;
-//! nothing below this floor reads a raw option.
+//! Absent: flags (see `cli`), and reading files and the environment, which [`load`] asks for
+//! through [`Files`]. A value here has been checked; nothing below this floor reads a raw option.
 
 pub mod access;
+mod file;
 mod limits;
 pub mod listen;
+mod load;
 mod secret;
+pub mod text;
 
 pub use access::Access;
 pub use limits::{Limits, LimitsError};
 pub use listen::Listener;
+pub use load::{ConfigErrors, load};
 pub use secret::Secret;
+pub use text::Files;
 
 /// Levels of detail in the log, beyond the lines that are always written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
