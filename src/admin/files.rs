@@ -4,9 +4,87 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+
+use super::supervisor::Supervisor;
+use crate::config::Config;
+use crate::config::listen::Tls;
+use crate::io::errno;
+use crate::io::log::{Level, Log};
+
+impl Supervisor {
+    /// Writes the file with the addresses, if one is wanted.
+    pub(super) fn write_ports_file(&mut self) {
+        let Some(folder) = &self.config.ports_file_dir else { return };
+        let path = ports_path(folder, &self.executable);
+        let requires_tls = |tls: &Tls| !tls.allow_non_tls;
+        let tls = self.config.listeners.first().and_then(|listener| listener.tls.as_ref());
+        let scheme = if tls.is_some_and(requires_tls) { "tls" } else { "nats" };
+        if let Err(error) = write_ports(&path, &urls(scheme, self.listener.address)) {
+            let (path, error) = (path.display(), errno::plain(&error));
+            let text = format!("Error writing ports file ({path}): open {path}: {error}");
+            self.log.line(Level::Error, text);
+            return;
+        }
+        self.ports_file = Some(path);
+    }
+
+    /// Lets the files follow a configuration that has just taken effect.
+    pub(super) fn renew_files(&mut self, old: &Config) {
+        if self.config.pid_file != old.pid_file {
+            if let Some(path) = &self.config.pid_file
+                && let Err(error) = write_pid(path)
+            {
+                let text =
+                    format!("Failed to write pidfile: open {path}: {}", errno::plain(&error));
+                self.log.line(Level::Error, text);
+            }
+            remove_pid(old);
+        }
+        if self.config.ports_file_dir != old.ports_file_dir {
+            remove_ports(&self.log, self.ports_file.take().as_deref());
+            self.write_ports_file();
+        }
+    }
+}
+
+/// Removes all of them, at the end.
+pub(super) fn remove(log: &Log, ports_file: Option<&Path>, config: &Config) {
+    remove_ports(log, ports_file);
+    remove_pid(config);
+}
+
+fn remove_ports(log: &Log, path: Option<&Path>) {
+    let Some(path) = path else { return };
+    if let Err(error) = fs::remove_file(path) {
+        let (path, error) = (path.display(), errno::plain(&error));
+        let text = format!("Error cleaning up ports file {path}: remove {path}: {error}");
+        log.line(Level::Error, text);
+    }
+}
+
+fn remove_pid(config: &Config) {
+    if let Some(path) = &config.pid_file {
+        // The file may have been removed already; it says nothing true any more either way.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// The URLs of one address; one that stands for all of this machine's is told as all of them.
+fn urls(scheme: &str, address: SocketAddr) -> Vec<String> {
+    let url = |address: SocketAddr| format!("{scheme}://{address}");
+    if !address.ip().is_unspecified() {
+        return vec![url(address)];
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let ips = interfaces.iter().map(if_addrs::Interface::ip);
+    let reached = ips.filter(|ip| address.is_ipv6() || ip.is_ipv4());
+    let urls: Vec<String> = reached.map(|ip| url(SocketAddr::new(ip, address.port()))).collect();
+    if urls.is_empty() { vec![url(address)] } else { urls }
+}
 
 /// Writes the process's number and nothing else: programs parse the whole file as one.
 pub(super) fn write_pid(path: &str) -> io::Result<()> {
@@ -14,7 +92,7 @@ pub(super) fn write_pid(path: &str) -> io::Result<()> {
 }
 
 /// Where the file with the addresses is: it bears the name that the broker was called by.
-pub(super) fn ports_path(folder: &str, executable: &str) -> PathBuf {
+fn ports_path(folder: &str, executable: &str) -> PathBuf {
     Path::new(folder).join(format!("{executable}_{}.ports", std::process::id()))
 }
 
@@ -22,7 +100,7 @@ pub(super) fn ports_path(folder: &str, executable: &str) -> PathBuf {
 ///
 /// Who waits for the file to appear must not find half of it: it is written under another name
 /// and renamed.
-pub(super) fn write_ports(path: &Path, clients: &[String]) -> io::Result<()> {
+fn write_ports(path: &Path, clients: &[String]) -> io::Result<()> {
     let clients: Vec<Value> = clients.iter().map(|url| Value::String(url.clone())).collect();
     let mut ports = Map::new();
     ports.insert("nats".to_owned(), Value::Array(clients));

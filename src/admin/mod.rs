@@ -2,11 +2,16 @@
 //!
 //! Absent: anything that touches a client's bytes. It reaches shards only through their mail.
 
+mod apply;
+mod files;
 pub mod identity;
 mod limits;
 mod placing;
+mod reload;
 pub mod run_error;
 mod signals;
+pub(crate) mod source;
 mod start;
 mod stop;
 pub mod supervisor;
+mod watch;

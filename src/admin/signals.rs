@@ -1,8 +1,8 @@
 //! What the supervisor does when a signal comes.
 //!
-//! Absent: sending signals to another broker.
+//! Absent: sending signals to another broker (`cli::signal`).
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::supervisor::Supervisor;
 use crate::io::log::Level;
@@ -11,24 +11,40 @@ impl Supervisor {
     /// Does what the signals that came ask for; says whether one asked for the end.
     pub(super) fn must_stop(&mut self) -> bool {
         let mut stop = false;
-        for signal in self.signals.pending() {
+        let signals: Vec<i32> = self.signals.pending().collect();
+        for signal in signals {
+            self.log.line(Level::Info, format!("Trapped {:?} signal", name(signal)));
             match signal {
-                SIGINT | SIGTERM => {
-                    let name = if signal == SIGINT { "interrupt" } else { "terminated" };
-                    self.log.line(Level::Info, format!("Trapped \"{name}\" signal"));
-                    stop = true;
-                }
-                SIGUSR1 => {
-                    self.log.reopen();
-                    self.log.line(Level::Info, "File log re-opened".to_owned());
-                }
+                SIGINT | SIGTERM => stop = true,
+                SIGHUP => self.reload(),
+                SIGUSR1 => self.reopen_log(),
                 _ => {
-                    let text = "Signal ignored: there is no configuration file to reload, \
-                                and no lame duck mode";
+                    let text = "Signal ignored: there is no lame duck mode";
                     self.log.line(Level::Warn, text.to_owned());
                 }
             }
         }
         stop
+    }
+
+    fn reopen_log(&self) {
+        let text = if self.reloading.target.is_file() {
+            self.log.reopen();
+            "File log re-opened"
+        } else {
+            "File log re-open ignored, not a file logger"
+        };
+        self.log.line(Level::Info, text.to_owned());
+    }
+}
+
+/// What Go calls a signal.
+fn name(signal: i32) -> &'static str {
+    match signal {
+        SIGINT => "interrupt",
+        SIGTERM => "terminated",
+        SIGHUP => "hangup",
+        SIGUSR1 => "user defined signal 1",
+        _ => "user defined signal 2",
     }
 }

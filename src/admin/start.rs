@@ -11,9 +11,10 @@ use mio::{Interest, Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+use super::reload::Reloading;
 use super::run_error::RunError;
 use super::supervisor::{Alarm, Ended, LISTENER, SHARD_ENDED, SIGNALS, Start, Supervisor};
-use super::{identity, limits};
+use super::{files, identity, limits};
 use crate::config::Config;
 use crate::config::listen::Address;
 use crate::core::arrival::Entrance;
@@ -22,31 +23,35 @@ use crate::io::accept::Listener;
 use crate::io::clock::Clock;
 use crate::io::exchange::Exchange;
 use crate::io::log::{Level, Log};
+use crate::io::log_sink::LogTarget;
 use crate::io::reactor::Reactor;
 
 impl Supervisor {
     /// Starts everything; the broker serves when this returns.
-    pub(super) fn start(start: &Start, log: Log) -> Result<Self, RunError> {
-        let config = &start.config;
+    pub(super) fn start(start: Start, log: Log, target: LogTarget) -> Result<Self, RunError> {
+        let config = &start.reading.config;
         let (host, port) = classic_address(config);
         let address = format!("{host}:{port}");
         let open_files = limits::raise_open_files();
         let listener =
             Listener::bind(&host, port).map_err(|error| RunError::Listen(address, error))?;
         let info = identity::server_info(config, &host, listener.address);
-        announce(&log, start, &info, open_files);
-        let mut supervisor = Self::launch(config, log, listener, info)
+        announce(&log, &start, &info, open_files);
+        let mut supervisor = Self::launch(start, log, target, listener, info)
             .map_err(|error| RunError::System("starting", error))?;
-        supervisor.announce_ready(config)?;
+        supervisor.announce_ready()?;
         Ok(supervisor)
     }
 
     fn launch(
-        config: &Config,
+        start: Start,
         log: Log,
+        target: LogTarget,
         mut listener: Listener,
         info: ServerInfo,
     ) -> io::Result<Self> {
+        let Start { executable, reading, source } = start;
+        let config = Arc::new(reading.config);
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
         poll.registry().register(&mut listener.socket, LISTENER, Interest::READABLE)?;
@@ -94,9 +99,13 @@ impl Supervisor {
             exchange,
             threads,
             log,
+            executable,
+            reloading: Reloading::new(source, reading.files, &config, target, Arc::clone(&ended)),
+            ports_file: None,
             ended,
             connections_max: config.limits.connections_max as u64,
             sent: vec![0; config.shards],
+            config,
             next_number: 1,
             held: None,
             paused: false,
@@ -104,13 +113,14 @@ impl Supervisor {
         })
     }
 
-    fn announce_ready(&mut self, config: &Config) -> Result<(), RunError> {
-        if let Some(path) = &config.pid_file {
-            std::fs::write(path, std::process::id().to_string())
-                .map_err(|error| RunError::PidFile(path.clone(), error))?;
+    /// The files are there when the log says that the broker is ready.
+    fn announce_ready(&mut self) -> Result<(), RunError> {
+        if let Some(path) = &self.config.pid_file {
+            files::write_pid(path).map_err(|error| RunError::PidFile(path.clone(), error))?;
         }
+        self.write_ports_file();
         let port = self.listener.address.port();
-        let (host, _) = classic_address(config);
+        let (host, _) = classic_address(&self.config);
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         let line = |text| self.log.line(Level::Info, text);
         line(format!("Listening for client connections on {host}:{port}"));
@@ -120,7 +130,7 @@ impl Supervisor {
 }
 
 fn announce(log: &Log, start: &Start, info: &ServerInfo, open_files: Option<u64>) {
-    let config = &start.config;
+    let config = &start.reading.config;
     let line = |text| log.line(Level::Info, text);
     line(format!("Starting {}", start.executable));
     line(format!("  Version:  {} (NATS {})", env!("CARGO_PKG_VERSION"), info.version));
@@ -129,6 +139,11 @@ fn announce(log: &Log, start: &Start, info: &ServerInfo, open_files: Option<u64>
     line(format!("  Shards:   {}", config.shards));
     let files = open_files.map_or("unlimited".to_owned(), |files| files.to_string());
     line(format!("  Open files: {files}"));
+    if let Some(source) = &start.source {
+        let digest = config.digest.as_deref().map(|digest| format!(" ({digest})"));
+        let digest = digest.unwrap_or_default();
+        line(format!("Using configuration file: {}{digest}", source.path));
+    }
     for warning in &config.warnings {
         log.line(Level::Warn, warning.clone());
     }

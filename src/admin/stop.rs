@@ -2,6 +2,7 @@
 //!
 //! Absent: how a shard says farewell (`io::reactor`).
 
+use super::files;
 use super::supervisor::{MAIL_PAUSE, Supervisor};
 use crate::io::exchange::Mail;
 use crate::io::log::Level;
@@ -25,6 +26,7 @@ impl Supervisor {
                 self.log.line(Level::Error, format!("Error in a shard: {error}"));
             }
         }
+        files::remove(&self.log, self.ports_file.as_deref(), &self.config);
         self.log.line(Level::Info, "Server Exiting..".to_owned());
     }
 }

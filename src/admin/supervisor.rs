@@ -1,10 +1,11 @@
 //! The supervisor: starts the shards, hands them connections, and stops them on a signal.
 //!
-//! Absent: reading or writing a client's socket. Its loop sleeps until somebody connects or a
-//! signal comes; when the system has no descriptors left it looks again after a pause and does not
-//! spin.
+//! Absent: reading or writing a client's socket. Its loop sleeps until somebody connects, a signal
+//! comes, or files are to be looked at; when the system has no descriptors left it looks again after
+//! a pause and does not spin.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -13,7 +14,9 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
+use super::reload::Reloading;
 use super::run_error::RunError;
+use super::source::{Reading, Source};
 use crate::config::Config;
 use crate::core::ids::ShardId;
 use crate::io::accept::Listener;
@@ -23,33 +26,32 @@ use crate::io::log_sink::{LogTarget, Sink};
 
 /// What a broker is started with.
 #[derive(Debug)]
-pub struct Start {
+pub(crate) struct Start {
     /// The name it was called by, without its path.
-    pub executable: String,
-    /// What the operator wants.
-    pub config: Config,
+    pub(crate) executable: String,
+    /// What the operator wants, and the files that say it.
+    pub(crate) reading: Reading,
+    /// Where the configuration came from, if from a file.
+    pub(crate) source: Option<Source>,
 }
 
 /// Runs a broker until a signal stops it.
-pub fn run(start: &Start) -> Result<(), RunError> {
-    let config = &start.config;
+pub(crate) fn run(start: Start) -> Result<(), RunError> {
+    let config = &start.reading.config;
     let target = LogTarget::of(config, &start.executable);
-    let sink = Sink::open(target).map_err(RunError::Log)?;
+    let sink = Sink::open(target.clone()).map_err(RunError::Log)?;
     let (log, writer) = Log::start(sink, config.verbosity.debug)
         .map_err(|error| RunError::System("starting the log", error))?;
-    let result = Supervisor::start(start, log.clone()).and_then(Supervisor::run);
+    let result = Supervisor::start(start, log.clone(), target).and_then(Supervisor::run);
     if let Err(error) = &result {
         log.line(Level::Fatal, error.to_string());
     }
     writer.end();
-    if let (Some(path), Ok(())) = (&config.pid_file, &result) {
-        // The file may have been removed already; the broker has ended either way.
-        let _ = std::fs::remove_file(path);
-    }
     result
 }
 
-/// What runs the broker. Its other deeds stand in `start`, `placing`, `signals` and `stop`.
+/// What runs the broker. Its other deeds stand in `start`, `placing`, `signals`,
+/// `reload`, `apply`, `files` and `stop`.
 pub(super) struct Supervisor {
     pub(super) poll: Poll,
     pub(super) signals: Signals,
@@ -57,6 +59,12 @@ pub(super) struct Supervisor {
     pub(super) exchange: Arc<Exchange>,
     pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
     pub(super) log: Log,
+    pub(super) executable: String,
+    /// The configuration in effect.
+    pub(super) config: Arc<Config>,
+    pub(super) reloading: Reloading,
+    /// The file with the addresses, as long as there is one.
+    pub(super) ports_file: Option<PathBuf>,
     pub(super) ended: Arc<Ended>,
     pub(super) connections_max: u64,
     /// Connections sent to each shard since the start.
@@ -74,11 +82,13 @@ impl Supervisor {
     fn run(mut self) -> Result<(), RunError> {
         let mut events = Events::with_capacity(16);
         loop {
-            let timeout = match (self.held.is_some(), self.paused, self.more) {
+            let pause = match (self.held.is_some(), self.paused, self.more) {
                 (true, _, _) => Some(MAIL_PAUSE),
                 (false, true, _) => Some(Listener::PAUSE),
                 (false, false, more) => more.then_some(Duration::ZERO),
             };
+            let watch = self.reloading.watch().timeout();
+            let timeout = [pause, watch].into_iter().flatten().min();
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(RunError::System("waiting", error));
@@ -92,14 +102,22 @@ impl Supervisor {
                 self.stop();
                 return Ok(());
             }
+            self.finish_reload();
+            if self.reloading.watch().has_changed() {
+                let text = "The configuration has changed on disk, reloading it";
+                self.log.line(Level::Info, text.to_owned());
+                self.reload();
+            }
             self.accept_all();
         }
     }
 }
 
-/// What shards' threads leave behind when they end.
+/// What other threads of the broker tell the supervisor by.
+#[derive(Debug)]
 pub(super) struct Ended {
     pub(super) waker: Waker,
+    /// Whether a shard's thread has ended.
     pub(super) any: AtomicBool,
 }
 

@@ -9,8 +9,10 @@ use super::flags::Flags;
 use super::options::Id;
 use super::{failure, overlay, signal, usage};
 use crate::admin::run_error::RunError;
+use crate::admin::source::Reading;
 use crate::admin::supervisor::{self, Start};
 use crate::config::Config;
+use crate::io::disk::Snapshot;
 
 /// Does what the options ask for.
 #[expect(clippy::print_stderr, reason = "there is no log yet")]
@@ -78,8 +80,9 @@ fn configure(flags: &Flags) -> Result<Config, String> {
 }
 
 fn serve(executable: &str, config: Config) -> ExitCode {
-    let start = Start { executable: executable.to_owned(), config };
-    match supervisor::run(&start) {
+    let reading = Reading { config, files: Snapshot::default() };
+    let start = Start { executable: executable.to_owned(), reading, source: None };
+    match supervisor::run(start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ RunError::Log(..)) => failure(executable, &error.to_string()),
         Err(_) => ExitCode::from(1),

@@ -44,9 +44,9 @@ fn resolve(
     executable: &str,
     running: impl FnOnce(&str) -> Result<Vec<Pid>, String>,
 ) -> Result<Vec<Pid>, String> {
-    let invalid = || format!("invalid pid: {process}");
     let pattern = process.strip_suffix('*');
     let beginning = pattern.unwrap_or(process);
+    let invalid = || format!("invalid pid: {beginning}");
     if !beginning.is_empty() {
         let pid = pid(beginning).ok_or_else(invalid)?;
         if pattern.is_none() {
@@ -141,7 +141,8 @@ mod tests {
         assert_eq!(error("12*", &[]), "no exe processes running");
         assert_eq!(error("", &[5, 6]), "multiple exe processes running:\n5\n6");
         for text in ["abc", "abc*", "0", "-1", "-1*", "99999999999", "1 "] {
-            assert_eq!(error(text, &[5]), format!("invalid pid: {text}"));
+            let expected = format!("invalid pid: {}", text.trim_end_matches('*'));
+            assert_eq!(error(text, &[5]), expected);
         }
     }
 

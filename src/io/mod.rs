@@ -6,6 +6,7 @@
 pub(crate) mod accept;
 pub mod bell;
 pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod errno;
 pub(crate) mod exchange;
 pub mod log;

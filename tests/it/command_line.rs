@@ -246,15 +246,15 @@ fn help_about_tls_names_ciphers_and_curves() {
 fn options_for_what_is_not_there_yet_are_warned_of_and_the_broker_serves() {
     let folder = scratch("js");
     let folder = folder.to_str().unwrap();
-    let broker = Settings::default()
-        .arguments(&["-js", "-sd", folder, "-n", "s"])
-        .arguments(&["-cluster", "nats://127.0.0.1:-1", "-cluster_name=c"])
-        .start();
-    broker.client().fence("");
-    if kind() == Kind::Fanfare {
-        let line = broker.log().find("-js, -sd ignored").unwrap();
-        assert!(line.contains("[WRN]"), "{line}");
-        let line = broker.log().find("-cluster, -cluster_name ignored").unwrap();
-        assert!(line.contains("[WRN]"), "{line}");
+    for (arguments, warning) in [
+        (["-js", "-sd", folder], "-js, -sd ignored"),
+        (["-cluster", "nats://127.0.0.1:-1", "-cluster_name=c"], "-cluster, -cluster_name ignored"),
+    ] {
+        let broker = Settings::default().arguments(&arguments).start();
+        broker.client().fence("");
+        if kind() == Kind::Fanfare {
+            let line = broker.log().find(warning).unwrap();
+            assert!(line.contains("[WRN]"), "{line}");
+        }
     }
 }

@@ -1,13 +1,16 @@
-//! Signals: what a running broker does when one comes.
+//! Signals: how they are sent, and what a running broker does when one comes.
 //!
 //! Absent: the end of a broker by a signal (`lifecycle`).
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::broker::{Settings, scratch};
+use crate::broker::{Broker, Kind, Settings, binary, called, kind, scratch};
 use crate::log::tail;
 
 #[test]
@@ -33,4 +36,107 @@ fn a_signal_reopens_the_log_file() {
     let mut text = String::new();
     old.read_to_string(&mut text).unwrap();
     assert!(text.contains("Server is ready") && !text.contains("xiting"), "{text}");
+}
+
+#[test]
+fn a_log_that_is_no_file_is_not_reopened() {
+    let broker = Broker::start();
+    broker.signal(Signal::USR1);
+    broker.log().find("[INF] Trapped \"user defined signal 1\" signal").unwrap();
+    broker.log().find("[INF] File log re-open ignored, not a file logger").unwrap();
+    broker.client().fence("");
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_reload() {
+    let broker = Broker::start();
+    broker.signal(Signal::HUP);
+    broker.log().find("[INF] Trapped \"hangup\" signal").unwrap();
+    let text = "[ERR] Failed to reload server configuration: \
+                can only reload config when a file is provided using -c or --config";
+    broker.log().find(text).unwrap();
+    broker.client().fence("");
+}
+
+/// Runs `EXECUTABLE --signal TEXT`: whether it succeeded, and what it wrote.
+fn signal(executable: &Path, text: &str) -> (bool, String) {
+    let output = Command::new(executable).args(["--signal", text]).output().unwrap();
+    assert!(output.stdout.is_empty(), "{output:?}");
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_broker_is_signalled_by_its_number() {
+    let executable = called("nats-server");
+    let mut broker = Broker::start();
+    let pid = broker.pid();
+    assert_eq!(signal(&executable, &format!("reopen={pid}")), (true, String::new()));
+    broker.log().find("Trapped \"user defined signal 1\"").unwrap();
+    assert_eq!(signal(&executable, &format!("reload={pid}")), (true, String::new()));
+    broker.log().find("Trapped \"hangup\"").unwrap();
+    assert_eq!(signal(&executable, &format!("quit={pid}")), (true, String::new()));
+    broker.log().find("Trapped \"interrupt\"").unwrap();
+    assert_eq!(broker.ended().code(), Some(0));
+    let mut broker = Broker::start();
+    assert_eq!(signal(&executable, &format!("term={}", broker.pid())), (true, String::new()));
+    broker.log().find("Trapped \"terminated\"").unwrap();
+    assert_eq!(broker.ended().code(), Some(0));
+    let mut broker = Broker::start();
+    assert_eq!(signal(&executable, &format!("stop={}", broker.pid())), (true, String::new()));
+    assert_eq!(broker.ended().signal(), Some(9));
+}
+
+#[test]
+fn a_broker_is_signalled_by_its_pid_file() {
+    let path = scratch("broker.pid");
+    let path = path.to_str().unwrap();
+    let mut broker = Settings::default().arguments(&["-P", path]).start();
+    assert_eq!(signal(&binary(), &format!("quit={path}")), (true, String::new()));
+    assert_eq!(broker.ended().code(), Some(0));
+}
+
+#[test]
+fn a_signal_that_cannot_be_sent_is_explained() {
+    let executable = called("nats-server");
+    let mut ended = Broker::start();
+    ended.signal(Signal::TERM);
+    ended.ended();
+    let gone = ended.pid();
+    for (text, why) in [
+        ("stop=abc".to_owned(), "invalid pid: abc".to_owned()),
+        ("stop=abc*".to_owned(), "invalid pid: abc".to_owned()),
+        ("stop=1=2".to_owned(), "invalid signal parameters: [2]".to_owned()),
+        (format!("foo={gone}"), "unknown signal \"foo\"".to_owned()),
+        (format!("reload={gone}"), format!("\nsignal \"reload\" {gone}: no such process")),
+    ] {
+        let (success, said) = signal(&executable, &text);
+        assert!(!success, "{text}");
+        assert_eq!(said, format!("nats-server: {why}\n"), "{text}");
+    }
+}
+
+#[test]
+fn a_broker_is_found_by_the_name_of_its_executable() {
+    // The reference looks for its own name only, and would meet those of other tests.
+    if kind() == Kind::Reference {
+        return;
+    }
+    let executable = called(&format!("sig{}", std::process::id()));
+    let name = executable.file_name().unwrap().to_str().unwrap().to_owned();
+    let nobody = format!("{name}: no {name} processes running\n");
+    assert_eq!(signal(&executable, "quit"), (false, nobody.clone()));
+    assert_eq!(signal(&executable, "quit=1*"), (false, nobody));
+    let settings = Settings::default().executable(&executable);
+    let mut first = settings.start();
+    assert_eq!(signal(&executable, "reopen"), (true, String::new()));
+    first.log().find("Trapped \"user defined signal 1\"").unwrap();
+    let mut second = settings.start();
+    let mut pids = [first.pid(), second.pid()];
+    pids.sort_unstable();
+    let several = format!("{name}: multiple {name} processes running:\n{}\n{}\n", pids[0], pids[1]);
+    assert_eq!(signal(&executable, "quit"), (false, several));
+    assert_eq!(signal(&executable, &format!("quit={}*", second.pid())), (true, String::new()));
+    assert_eq!(second.ended().code(), Some(0));
+    assert_eq!(signal(&executable, "quit=*"), (true, String::new()));
+    assert_eq!(first.ended().code(), Some(0));
 }

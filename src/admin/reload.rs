@@ -1,0 +1,164 @@
+//! A reload: the configuration is read again, compared, and takes effect as a whole or not at all.
+//!
+//! Absent: what can be changed without a restart (`config::reload`). Reading and opening files
+//! happens on a thread of its own, so that the supervisor goes on serving meanwhile; only what can
+//! no longer fail is done by the supervisor.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::source::Source;
+use super::supervisor::{Ended, Supervisor};
+use super::watch::Watch;
+use crate::config::Config;
+use crate::io::disk::Snapshot;
+use crate::io::log::Level;
+use crate::io::log_sink::{LogTarget, Sink};
+
+/// What a broker needs to reload.
+pub(super) struct Reloading {
+    source: Option<Source>,
+    /// The log as it is now.
+    pub(super) target: LogTarget,
+    /// Wakes the supervisor.
+    bell: Arc<Ended>,
+    told: Sender<Outcome>,
+    outcomes: Receiver<Outcome>,
+    /// Whether a reload is under way, and whether another was asked for meanwhile.
+    under_way: bool,
+    again: bool,
+    watch: Watch,
+}
+
+/// How a reload's reading ended.
+struct Outcome {
+    files: Snapshot,
+    result: Result<Box<Prepared>, String>,
+}
+
+/// A configuration that can take effect.
+struct Prepared {
+    config: Arc<Config>,
+    /// What is said about it: one line for each thing that changes.
+    lines: Vec<String>,
+    /// Where log lines go from now on, if that changes.
+    log: Option<(LogTarget, Sink)>,
+}
+
+impl Reloading {
+    pub(super) fn new(
+        source: Option<Source>,
+        files: Snapshot,
+        config: &Config,
+        target: LogTarget,
+        bell: Arc<Ended>,
+    ) -> Self {
+        let (told, outcomes) = channel();
+        let watch = Watch::new(files, config.watch && source.is_some());
+        Self { source, target, bell, told, outcomes, under_way: false, again: false, watch }
+    }
+
+    /// Looks at the files, if it is time to.
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+}
+
+impl Supervisor {
+    /// Reads the configuration again and lets it take effect; its end is told in the log.
+    pub(super) fn reload(&mut self) {
+        let Some(source) = self.reloading.source.clone() else {
+            let reason = "can only reload config when a file is provided using -c or --config";
+            self.refuse(reason);
+            return;
+        };
+        if self.reloading.under_way {
+            self.reloading.again = true;
+            return;
+        }
+        let target = self.reloading.target.clone();
+        let executable = self.executable.clone();
+        let told = self.reloading.told.clone();
+        let bell = Arc::clone(&self.reloading.bell);
+        let spawned = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
+            let outcome = prepare(&source, &target, &executable);
+            // Both fail only when the supervisor has ended.
+            let _ = told.send(outcome);
+            let _ = bell.waker.wake();
+        });
+        match spawned {
+            Ok(_) => self.reloading.under_way = true,
+            Err(error) => self.refuse(&error.to_string()),
+        }
+    }
+
+    /// Takes the end of a reload's reading, if there is one.
+    pub(super) fn finish_reload(&mut self) {
+        while let Ok(outcome) = self.reloading.outcomes.try_recv() {
+            self.reloading.under_way = false;
+            match outcome.result {
+                Ok(prepared) => {
+                    self.reloading.watch = Watch::new(outcome.files, prepared.config.watch);
+                    self.take_effect(*prepared);
+                }
+                Err(reason) => {
+                    let is_on = self.reloading.watch.is_on();
+                    self.reloading.watch = Watch::new(outcome.files, is_on);
+                    self.refuse(&reason);
+                }
+            }
+            if std::mem::take(&mut self.reloading.again) {
+                self.reload();
+            }
+        }
+    }
+
+    fn refuse(&self, reason: &str) {
+        self.log.line(Level::Error, format!("Failed to reload server configuration: {reason}"));
+    }
+
+    fn take_effect(&mut self, prepared: Prepared) {
+        let Prepared { config, lines, log } = prepared;
+        for warning in &config.warnings {
+            if !self.config.warnings.contains(warning) {
+                self.log.line(Level::Warn, warning.clone());
+            }
+        }
+        for line in lines {
+            self.log.line(Level::Info, line);
+        }
+        if let Some((target, sink)) = log {
+            self.reloading.target = target;
+            self.log.replace(sink);
+        }
+        self.log.set_debug(config.verbosity.debug);
+        let old = std::mem::replace(&mut self.config, Arc::clone(&config));
+        self.renew_files(&old);
+        self.apply(config);
+        let digest = self.config.digest.as_deref().map(|digest| format!(" ({digest})"));
+        let digest = digest.unwrap_or_default();
+        self.log.line(Level::Info, format!("Reloaded server configuration{digest}"));
+    }
+}
+
+/// Everything about a reload that may take long or fail.
+fn prepare(source: &Source, target: &LogTarget, executable: &str) -> Outcome {
+    match (source.read)() {
+        Err(error) => Outcome { files: error.files, result: Err(error.reason) },
+        Ok(reading) => {
+            let result = compare(reading.config, target, executable);
+            Outcome { files: reading.files, result: result.map(Box::new) }
+        }
+    }
+}
+
+fn compare(config: Config, target: &LogTarget, executable: &str) -> Result<Prepared, String> {
+    let wanted = LogTarget::of(&config, executable);
+    let log = if wanted == *target {
+        None
+    } else {
+        let sink = Sink::open(wanted.clone()).map_err(|error| error.to_string())?;
+        Some((wanted, sink))
+    };
+    Ok(Prepared { config: Arc::new(config), lines: Vec::new(), log })
+}
