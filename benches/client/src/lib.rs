@@ -4,14 +4,15 @@
 //! knows no more of it than a client does.
 //!
 //! A load run is a plan of connections with roles ([`scenario`]). The [`conductor`] opens them
-//! ([`target`]), starts threads with an event loop each ([`engine`]), measures a [`window`] and ends
-//! the run in good order; what the threads share is in [`run`] and [`flow`]. A role is a
+//! ([`target`]), starts threads with an event loop each ([`engine`]), measures a [`window`] and
+//! ends the run in good order; what the threads share is in [`run`] and [`flow`]. A role is a
 //! [`publisher`], a [`subscriber`] or a [`requester`]; what each message carries is in [`payload`],
 //! what a receiver makes of it in [`receipt`] and [`timings`]. The result is an [`outcome`], and
 //! [`report`] shows it. Scenarios about connections alone use the [`dialer`] instead.
 //!
-//! A connection is a [`channel`] in clear or over [`tls`]; who we are to the server is in
-//! [`credentials`]. The tools hold a blocking conversation each ([`tools`]). [`cli`] has the options of all.
+//! A connection is a [`channel`], in clear or over [`tls`]; who we are to the server is in
+//! [`credentials`]. The tools hold a blocking conversation each ([`tools`], over a [`link`]).
+//! [`cli`] has the options of all.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

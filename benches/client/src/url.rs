@@ -47,7 +47,7 @@ impl ServerUrl {
             Some(("ws" | "wss", _)) => {
                 return Err(UrlError::new(
                     text,
-                    "WebSockets are not spoken here; give it as nats://host:port or tls://host:port",
+                    "WebSockets are not spoken here; write nats://host:port or tls://host:port",
                 ));
             }
             Some(_) => {

@@ -8,7 +8,7 @@ use rustls::ServerConnection;
 use rustls::version::TLS13;
 
 use super::*;
-use crate::tls::peer;
+use crate::tls::tests::peer;
 
 /// Two ends of a socket, neither of which blocks.
 fn ends() -> (UnixStream, UnixStream) {
@@ -21,7 +21,7 @@ fn ends() -> (UnixStream, UnixStream) {
 /// A channel after its handshake, and the server with its end of the socket.
 fn open() -> (Channel<UnixStream>, ServerConnection, UnixStream) {
     let (ours, mut theirs) = ends();
-    let (mut server, target) = peer::new(&[&TLS13]);
+    let (mut server, target) = peer(&[&TLS13]);
     let mut channel = Channel::plain(ours);
     channel.secure(&target).unwrap();
     let wrote = channel.write(b"too early").unwrap();
@@ -95,7 +95,7 @@ fn bytes_come_behind_those_that_are_there_and_the_end_comes_last() {
 #[test]
 fn a_server_that_goes_in_the_middle_of_the_handshake_is_a_fault() {
     let (ours, theirs) = ends();
-    let (_, target) = peer::new(&[&TLS13]);
+    let (_, target) = peer(&[&TLS13]);
     let mut channel = Channel::plain(ours);
     channel.secure(&target).unwrap();
     assert!(channel.flush().unwrap());

@@ -83,7 +83,7 @@ impl std::error::Error for TlsFault {}
 /// The server's certificate is not to be trusted.
 fn certificate(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result {
     match error {
-        // The latter is said of an authority with the name, but not the key, of one that is trusted.
+        // The latter is said of an authority with the name, but not the key, of a trusted one.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => f.write_str(
             "the server's certificate is not signed by an authority that is trusted here; give \
              the right one with --tlsca",

@@ -5,8 +5,6 @@
 //! connection stands for a client of its own, which has never been here before.
 
 pub mod fault;
-#[cfg(test)]
-pub(crate) mod peer;
 pub mod session;
 
 use std::fmt;
@@ -257,4 +255,4 @@ const KEY: &str = "--tlskey";
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ use rcgen::{
 };
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 use super::*;
 use crate::link::Link;
@@ -297,4 +297,24 @@ fn files_that_hold_something_else_are_refused_by_name() {
     }
     let good = TlsClient::new(&with_identity(&certificate, &key)).unwrap();
     assert!(!format!("{good:?}").contains("key"));
+}
+
+/// A server without a socket that speaks these versions, and what a client needs to talk to it. Its
+/// certificate is good for nothing and not looked at.
+pub(crate) fn peer(
+    versions: &[&'static SupportedProtocolVersion],
+) -> (ServerConnection, TlsTarget) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.into())
+        .unwrap();
+    let wishes = TlsWishes { check: Check::Nothing, ..TlsWishes::default() };
+    let target = TlsClient::new(&wishes).unwrap().target("localhost").unwrap();
+    (ServerConnection::new(Arc::new(config)).unwrap(), target)
 }

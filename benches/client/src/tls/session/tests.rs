@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use rustls::ServerConnection;
 
 use super::*;
-use crate::tls::peer;
+use crate::tls::tests::peer;
 
 /// A client and the server that it talks to, with nothing between them.
 struct Pair {
@@ -18,7 +18,7 @@ struct Pair {
 
 impl Pair {
     fn new(versions: &[&'static rustls::SupportedProtocolVersion]) -> Self {
-        let (server, target) = peer::new(versions);
+        let (server, target) = peer(versions);
         Self { client: Session::new(&target).unwrap(), server }
     }
 
