@@ -15,8 +15,8 @@ pub struct ToolOptions {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the heading of the help")]
     pub server: ServerOptions,
-    /// Print every line of the protocol to stderr.
-    #[arg(long)]
+    /// Print every line of the protocol to stderr, without secrets.
+    #[arg(long, help_heading = None::<&'static str>)]
     pub trace: bool,
 }
 
