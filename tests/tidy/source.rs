@@ -41,12 +41,13 @@ impl Source {
     /// Whether it is the root of a crate.
     pub(crate) fn is_root(&self) -> bool {
         let parts: Vec<&str> = self.path.split('/').collect();
-        matches!(
-            parts[..],
-            [.., "src", "lib.rs" | "main.rs"]
-                | [.., "tests" | "benches", _, "main.rs"]
-                | [.., "tests" | "benches", _]
-        )
+        let inside = parts.iter().rev().skip(1).any(|part| *part == "src");
+        match parts[..] {
+            [.., "src", "lib.rs" | "main.rs"] => true,
+            // Below `src` a folder of this name holds the tests of one module.
+            [.., "tests" | "benches", _, "main.rs"] | [.., "tests" | "benches", _] => !inside,
+            _ => false,
+        }
     }
 
     /// Its floor, for the broker's own files and the protocol crate.

@@ -362,6 +362,7 @@ impl Authority {
             permissions: self.global_permissions.clone(),
             expires_ms: None,
             limits: UserLimits::default(),
+            grant: None,
         }
     }
 }
@@ -380,6 +381,7 @@ fn enter(user: &User, request: &AuthRequest, vouching: Vouching) -> Result<Admit
         permissions: user.permissions.clone(),
         expires_ms: None,
         limits: UserLimits { rate: user.rate, ..UserLimits::default() },
+        grant: None,
     })
 }
 

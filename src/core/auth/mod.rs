@@ -3,13 +3,30 @@
 //! Absent: sockets, clocks and waiting. A decision that costs much (hashes, signatures) is a value,
 //! [`AuthRequest`], that any thread may work on; the shard goes on meanwhile. One function admits
 //! (`Authority::decide`), whatever way a client came in.
+//!
+//! Operator mode: `json`, `claims`, `callout_claims`, `key` and `jwt` read what was signed;
+//! `rights`, `network`, `schedule`, `template` and `shares` say what it means; `account`, `user`,
+//! `trust` and `operator` are the chain. `callout` asks an external service.
 
+pub mod account;
 pub mod authority;
+pub mod callout_claims;
 mod certificate;
+pub mod claims;
 mod dn;
+mod json;
+pub mod jwt;
 pub mod key;
+mod network;
+pub mod operator;
 pub mod password;
 pub mod refusal;
+mod rights;
+mod schedule;
+mod shares;
+mod template;
+mod trust;
+mod user;
 mod users;
 
 use std::sync::Arc;
@@ -112,6 +129,25 @@ pub struct Admitted {
     pub expires_ms: Option<u64>,
     /// Bounds of its user.
     pub limits: UserLimits,
+    /// What a JWT said about it, when one let it in.
+    pub grant: Option<Arc<Grant>>,
+}
+
+/// What a JWT said about a client that was let in: enough to judge it again when accounts change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// The user's public key.
+    pub user: Box<str>,
+    /// The key that signed its JWT.
+    pub issuer: Box<str>,
+    /// When that was, in Unix seconds.
+    pub issued_s: i64,
+    /// The name in it.
+    pub name: Box<str>,
+    /// The tags in it.
+    pub tags: Vec<String>,
+    /// Its account as it was then.
+    pub account: Arc<account::OperatorAccount>,
 }
 
 /// Bounds of one user; `None` is no bound.
