@@ -114,6 +114,7 @@ impl Supervisor {
     }
 
     fn refuse(&self, reason: &str) {
+        let reason = reason.replace('\n', "; ");
         self.log.line(Level::Error, format!("Failed to reload server configuration: {reason}"));
     }
 

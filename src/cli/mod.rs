@@ -3,9 +3,11 @@
 //! Absent: what the commands do. Options of a broker follow Go's grammar (`flags`), those of the
 //! tools the usual one. Messages name the executable as it was called.
 
+mod check;
 mod flags;
 mod options;
 mod overlay;
+mod reading;
 mod serve;
 mod signal;
 mod tools;
@@ -13,6 +15,7 @@ mod usage;
 mod values;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,13 +40,26 @@ pub fn main() -> ExitCode {
         [word, ..] if tools::is_one(word) => {
             tools::run([executable].into_iter().chain(arguments).collect())
         }
+        ["check", ..] => check::command(&executable, &arguments[1..]),
         _ => serve::main(&executable, &arguments),
     }
 }
 
 /// Says why a command cannot be done, and by which executable.
-#[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn failure(executable: &str, message: &str) -> ExitCode {
-    eprintln!("{executable}: {message}");
+    tell(&format!("{executable}: {message}\n"));
     ExitCode::from(1)
+}
+
+/// Tells the operator while there is no log yet.
+fn tell(text: &str) {
+    // Nobody is left to tell when the terminal is gone.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints the answer to a command.
+fn print(text: &str) -> ExitCode {
+    // As above.
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }

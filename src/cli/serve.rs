@@ -2,25 +2,21 @@
 //!
 //! Absent: the broker itself (`admin::supervisor`).
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::flags::Flags;
 use super::options::Id;
-use super::{failure, overlay, signal, usage};
+use super::{check, failure, print, reading, signal, tell, usage};
 use crate::admin::run_error::RunError;
 use crate::admin::source::Reading;
 use crate::admin::supervisor::{self, Start};
-use crate::config::Config;
-use crate::io::disk::Snapshot;
 
 /// Does what the options ask for.
-#[expect(clippy::print_stderr, reason = "there is no log yet")]
 pub(super) fn main(executable: &str, arguments: &[String]) -> ExitCode {
     let flags = match Flags::parse(arguments) {
         Ok(flags) => flags,
         Err(error) => {
-            eprintln!("{error}\nTry {executable} --help.");
+            tell(&format!("{error}\nTry {executable} --help.\n"));
             return ExitCode::from(1);
         }
     };
@@ -36,9 +32,12 @@ pub(super) fn main(executable: &str, arguments: &[String]) -> ExitCode {
             Err(error) => failure(executable, &error),
         };
     }
-    match configure(&flags) {
-        Ok(config) => serve(executable, config),
-        Err(error) => failure(executable, &error),
+    if flags.truth(Id::Test) == Some(true) {
+        return check::test(executable, &flags);
+    }
+    match reading::read(&flags) {
+        Ok(reading) => serve(executable, reading, flags),
+        Err(error) => failure(executable, &error.reason),
     }
 }
 
@@ -61,28 +60,9 @@ fn answer(executable: &str, flags: &Flags) -> Option<String> {
     }
 }
 
-fn print(text: &str) -> ExitCode {
-    // Nobody is left to tell when the terminal is gone.
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
-}
-
-fn configure(flags: &Flags) -> Result<Config, String> {
-    let file = flags.text(Id::Config).filter(|path| !path.is_empty());
-    if file.is_some() {
-        return Err("this release has no configuration files".to_owned());
-    }
-    if flags.truth(Id::Test) == Some(true) {
-        let text = "must specify [-c, --config] option to check configuration file syntax";
-        return Err(text.to_owned());
-    }
-    overlay::lay_over(flags, overlay::base())
-}
-
-fn serve(executable: &str, config: Config) -> ExitCode {
-    let reading = Reading { config, files: Snapshot::default() };
-    let start = Start { executable: executable.to_owned(), reading, source: None };
-    match supervisor::run(start) {
+fn serve(executable: &str, reading: Reading, flags: Flags) -> ExitCode {
+    let source = reading::source(flags);
+    match supervisor::run(Start { executable: executable.to_owned(), reading, source }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ RunError::Log(..)) => failure(executable, &error.to_string()),
         Err(_) => ExitCode::from(1),

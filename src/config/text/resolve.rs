@@ -104,7 +104,8 @@ impl Reading<'_> {
         }
         let text = match self.files.read(path) {
             Ok(text) => text,
-            Err(why) => return refuse(self, format!("cannot read {path:?}: {why}")),
+            Err(why) if asked.is_none() => return refuse(self, why),
+            Err(why) => return refuse(self, format!("cannot include {path:?}: {why}")),
         };
         if !self.spend(text.len()) || text.len() > FILE_BYTES_MAX {
             return refuse(self, format!("{path:?} is too large"));

@@ -213,7 +213,9 @@ fn included_files_are_relative_and_have_places_of_their_own() {
     assert_eq!(error, "b:1:1: files include each other: a -> b -> a");
     let mut missing = self::shelf(&[("f.conf", "a: 1\n include x")], &[]);
     let error = parse("f.conf", &mut missing).expect_err("nothing there").text;
-    assert_eq!(error, "f.conf:2:2: cannot read \"x\": no such file or directory");
+    assert_eq!(error, "f.conf:2:2: cannot include \"x\": no such file or directory");
+    let error = parse("x", &mut missing).expect_err("nothing there").text;
+    assert_eq!(error, "no such file or directory");
 }
 
 fn shelf_of_cycle() -> Shelf {
