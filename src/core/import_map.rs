@@ -82,6 +82,14 @@ impl ImportMap {
             && self.local.rewrite(subject, &self.exported, out)
     }
 
+    /// Appends the filter of the local subjects of all messages that the exporter's filter selects;
+    /// nothing, and `false`, when there can be none.
+    pub fn local_filter(&self, exported: &[u8], out: &mut Vec<u8>) -> bool {
+        let mut common = Vec::new();
+        intersect(self.exported.pattern.as_bytes(), exported, &mut common)
+            && self.exported.rewrite(&common, &self.local, out)
+    }
+
     /// Appends the filter that selects, at the exporter's, exactly the messages whose local
     /// subjects the local filter selects; nothing, and `false`, when there can be none.
     pub fn exported_filter(&self, local: &[u8], out: &mut Vec<u8>) -> bool {

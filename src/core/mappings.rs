@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::subject_set::SubjectSet;
+use super::subject_set::{SubjectSet, specificity};
 use super::transform::{Transform, TransformError};
 use crate::config::access::{Destination, Mapping};
 
@@ -213,16 +213,6 @@ fn check_weight(upto: &[Destination], last: &Destination) -> Result<(), MappingP
 
 fn no_form_feed(filter: fanfare_protocol::subject::Filter<'_>) -> bool {
     !filter.as_bytes().contains(&b'\x0C')
-}
-
-/// Sorts literal tokens before `*`, and `*` before `>`, from the left.
-fn specificity(source: &str) -> Vec<(u8, Box<str>)> {
-    let rank = |token: &str| match token {
-        ">" => 2,
-        "*" => 1,
-        _ => 0,
-    };
-    source.split('.').map(|token| (rank(token), token.into())).collect()
 }
 
 /// Percent of what is always taken.

@@ -21,10 +21,10 @@
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
 //! `bucket`, `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
 //! `permissions`, `publish_cache`, `grants`), how subjects change (`transform`, `mappings`,
-//! `import_map`), a client's ends (`inbox`, `segment`, `spool`, `outbox`, `subs`, `clients`), who
-//! wants what (`trie`, `filters`, `interest`, `groups`, `plan`), between shards (`message`,
-//! `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`,
-//! `farewell`), and the whole (`placement`, `shard`, `turn`).
+//! `import_map`, `shares`), a client's ends (`inbox`, `segment`, `spool`, `outbox`, `subs`,
+//! `clients`), who wants what (`trie`, `filters`, `interest`, `groups`, `plan`), between shards
+//! (`message`, `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`,
+//! `arrival`, `farewell`), and the whole (`placement`, `shard`, `turn`).
 
 pub mod arrival;
 pub mod auth;
@@ -55,6 +55,7 @@ mod route;
 mod segment;
 mod session;
 pub mod shard;
+pub mod shares;
 mod short_text;
 mod sids;
 mod slow;

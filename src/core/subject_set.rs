@@ -220,6 +220,16 @@ fn insert<'a>(drafts: &mut Vec<Draft<'a>>, pattern: &'a [u8], index: usize) {
     drafts[key].leaf.get_or_insert(index);
 }
 
+/// Sorts patterns: literal tokens before `*`, and `*` before `>`, from the left.
+pub(crate) fn specificity(pattern: &str) -> Vec<(u8, Box<str>)> {
+    let rank = |token: &str| match token {
+        ">" => 2,
+        "*" => 1,
+        _ => 0,
+    };
+    pattern.split('.').map(|token| (rank(token), token.into())).collect()
+}
+
 /// The first token, and what follows its point.
 fn split_token(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     match text.iter().position(|byte| *byte == b'.') {

@@ -164,6 +164,20 @@ proptest! {
     }
 
     #[test]
+    fn a_local_filter_selects_what_the_exported_one_brings(
+        (subject, to) in import(), filter in pattern(),
+    ) {
+        let map = ImportMap::new(&subject, Some(&to)).unwrap();
+        let local = go(&map, ImportMap::local_filter, &filter);
+        for text in subjects(4).iter().filter(|text| matches(filter.as_bytes(), text.as_bytes())) {
+            let Some(brought) = go(&map, ImportMap::to_local, text) else { continue };
+            let selects = |filter: &String| matches(filter.as_bytes(), brought.as_bytes());
+            let selected = local.as_ref().is_some_and(selects);
+            prop_assert!(selected, "{text} as {brought}, but {local:?}");
+        }
+    }
+
+    #[test]
     fn an_intersection_selects_what_both_do(left in pattern(), right in pattern()) {
         let mut both = Vec::new();
         let found = intersect(left.as_bytes(), right.as_bytes(), &mut both);
