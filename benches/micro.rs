@@ -15,6 +15,7 @@ use std::sync::Arc;
 use fanfare::config::Limits;
 use fanfare::core::arrival::{Arrival, Entrance};
 use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
+use fanfare::core::policy::Policy;
 use fanfare::core::shard::{Shard, ShardSetup};
 use fanfare::core::time::Instant;
 use fanfare::core::turn::{ReadOutcome, Turn, WriteOutcome};
@@ -194,6 +195,7 @@ impl World {
                 id: ShardId::new(n)?,
                 shards,
                 batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+                policy: Arc::new(Policy::open()),
                 limits: Arc::new(Limits::default()),
                 entrances: vec![Entrance::default()],
                 seed: 1,

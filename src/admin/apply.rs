@@ -1,15 +1,33 @@
-//! A reloaded configuration on its way to everything that runs by it.
+//! What a reloaded configuration changes in a running broker.
 //!
-//! Absent: reading and judging it (`reload`), and the log, which has changed already.
+//! Absent: reading it and the log (`reload`), and what shards do with it (`core::review`).
 
 use std::sync::Arc;
 
-use super::supervisor::Supervisor;
+use super::supervisor::{MAIL_PAUSE, Supervisor};
 use crate::config::Config;
+use crate::core::policy::Policy;
+use crate::core::review::Settings;
+use crate::io::exchange::Mail;
 
 impl Supervisor {
-    /// Lets a configuration take effect that can no longer be refused.
-    pub(super) fn apply(&mut self, config: Arc<Config>) {
+    /// Lets the configuration take effect: new connections at once, those that are there when
+    /// their shards have looked at them.
+    pub(super) fn apply(&mut self, config: Arc<Config>, policy: Arc<Policy>) {
+        self.policy = Arc::clone(&policy);
         self.connections_max = config.limits.connections_max as u64;
+        let settings = Settings {
+            limits: Arc::new(config.limits.clone()),
+            entrances: self.entrances.clone(),
+            policy,
+            trace: config.verbosity.trace.then_some(config.traced_message_max),
+        };
+        for shard in self.exchange.shards() {
+            let mut mail = Mail::Settings(Box::new(settings.clone()));
+            while let Err(returned) = self.exchange.send(shard, mail) {
+                mail = returned;
+                std::thread::park_timeout(MAIL_PAUSE);
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ mod files;
 pub mod identity;
 mod limits;
 mod placing;
+mod policy;
 mod reload;
 pub mod run_error;
 mod signals;

@@ -34,7 +34,8 @@ impl Supervisor {
                     let number = ClientNumber(self.next_number);
                     self.next_number += 1;
                     let peer = peer.to_string().into_boxed_str();
-                    let arrival = Arrival { admission, ..Arrival::plain(number, peer) };
+                    let plain = Arrival::plain(number, peer);
+                    let arrival = Arrival { admission, nonce: self.nonce(), ..plain };
                     let mail = Mail::Adopt { stream, arrival };
                     if !self.send(shard, mail) {
                         return;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::policy;
 use super::source::Source;
 use super::supervisor::{Ended, Supervisor};
 use super::watch::Watch;
@@ -120,6 +121,11 @@ impl Supervisor {
 
     fn take_effect(&mut self, prepared: Prepared) {
         let Prepared { config, lines, log } = prepared;
+        let policy = policy::compile(&config, &self.policy.accounts, self.seed, &self.log);
+        let policy = match policy {
+            Ok(policy) => policy,
+            Err(error) => return self.refuse(&error.to_string()),
+        };
         for warning in &config.warnings {
             if !self.config.warnings.contains(warning) {
                 self.log.line(Level::Warn, warning.clone());
@@ -135,7 +141,7 @@ impl Supervisor {
         self.log.set_debug(config.verbosity.debug);
         let old = std::mem::replace(&mut self.config, Arc::clone(&config));
         self.renew_files(&old);
-        self.apply(config);
+        self.apply(config, policy);
         let digest = self.config.digest.as_deref().map(|digest| format!(" ({digest})"));
         let digest = digest.unwrap_or_default();
         self.log.line(Level::Info, format!("Reloaded server configuration{digest}"));

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 
+use crate::core::policy::PolicyError;
 use crate::io::errno;
 use crate::io::log_sink::SinkError;
 
@@ -19,6 +20,8 @@ pub enum RunError {
     PidFile(String, io::Error),
     /// The system refused something else that a start needs.
     System(&'static str, io::Error),
+    /// The configuration contradicts itself.
+    Policy(PolicyError),
     /// A shard ended though nobody stopped it.
     ShardEnded,
 }
@@ -35,6 +38,7 @@ impl fmt::Display for RunError {
                 write!(f, "Could not write pidfile: open {path}: {}", errno::plain(error))
             }
             Self::System(what, error) => write!(f, "error {what}: {error}"),
+            Self::Policy(error) => error.fmt(f),
             Self::ShardEnded => f.write_str("a shard ended unexpectedly"),
         }
     }

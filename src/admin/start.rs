@@ -14,17 +14,22 @@ use signal_hook_mio::v1_0::Signals;
 use super::reload::Reloading;
 use super::run_error::RunError;
 use super::supervisor::{Alarm, Ended, LISTENER, SHARD_ENDED, SIGNALS, Start, Supervisor};
-use super::{files, identity, limits};
+use super::{files, identity, limits, policy};
 use crate::config::Config;
 use crate::config::listen::Address;
+use crate::core::accounts::Accounts;
 use crate::core::arrival::Entrance;
+use crate::core::policy::Policy;
 use crate::core::shard::{Shard, ShardSetup};
 use crate::io::accept::Listener;
 use crate::io::clock::Clock;
+use crate::io::doorkeeper::{Doorkeeper, Task};
 use crate::io::exchange::Exchange;
+use crate::io::ledger::Ledger;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::LogTarget;
 use crate::io::reactor::Reactor;
+use crate::io::worker::WorkerPool;
 
 impl Supervisor {
     /// Starts everything; the broker serves when this returns.
@@ -37,7 +42,9 @@ impl Supervisor {
             Listener::bind(&host, port).map_err(|error| RunError::Listen(address, error))?;
         let info = identity::server_info(config, &host, listener.address);
         announce(&log, &start, &info, open_files);
-        let mut supervisor = Self::launch(start, log, target, listener, info)
+        let seed = random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
+        let policy = policy::compile(&start.reading.config, &Accounts::none(), seed, &log)?;
+        let mut supervisor = Self::launch(start, log, target, listener, info, policy, seed)
             .map_err(|error| RunError::System("starting", error))?;
         supervisor.announce_ready()?;
         Ok(supervisor)
@@ -49,6 +56,8 @@ impl Supervisor {
         target: LogTarget,
         mut listener: Listener,
         info: ServerInfo,
+        policy: Arc<Policy>,
+        seed: u64,
     ) -> io::Result<Self> {
         let Start { executable, reading, source } = start;
         let config = Arc::new(reading.config);
@@ -66,16 +75,25 @@ impl Supervisor {
             .map(|poll| Waker::new(poll.registry(), Reactor::WAKER))
             .collect::<io::Result<Vec<_>>>()?;
         let exchange = Arc::new(Exchange::new(wakers, ShardSetup::BATCHES_PER_PEER));
+        let post = Arc::clone(&exchange);
+        let workers = WorkerPool::start(
+            WorkerPool::<Task>::threads_for(config.shards),
+            Task::decide,
+            move |decided| post.hand_back(decided),
+        )?;
+        let (workers, ledger) = (Arc::new(workers), Arc::new(Ledger::default()));
         let clock = Clock::new();
+        let entrances = vec![Entrance { info, ..Entrance::default() }];
         let limits = Arc::new(config.limits.clone());
         let mut threads = Vec::with_capacity(config.shards);
         for (id, poll) in exchange.shards().zip(polls) {
             let shard = Shard::new(ShardSetup {
+                policy: Arc::clone(&policy),
                 id,
                 shards: config.shards,
                 batches_per_peer: ShardSetup::BATCHES_PER_PEER,
                 limits: Arc::clone(&limits),
-                entrances: vec![Entrance { info: info.clone(), ..Entrance::default() }],
+                entrances: entrances.clone(),
                 seed: random_seed()?,
                 first_generation: 0,
                 trace: config.verbosity.trace.then_some(config.traced_message_max),
@@ -83,7 +101,10 @@ impl Supervisor {
             });
             let deadline = config.limits.stop_deadline_ns;
             let exchange = Arc::clone(&exchange);
-            let reactor = Reactor::new(id, poll, exchange, clock, log.clone(), deadline);
+            let (workers, ledger) = (Arc::clone(&workers), Arc::clone(&ledger));
+            let doorkeeper = Doorkeeper::new(id, workers, ledger, Arc::clone(&policy));
+            let reactor =
+                Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline);
             let name = format!("shard-{}", id.index());
             let alarm = Alarm(Arc::clone(&ended));
             threads.push(std::thread::Builder::new().name(name).spawn(move || {
@@ -104,6 +125,9 @@ impl Supervisor {
             ports_file: None,
             ended,
             connections_max: config.limits.connections_max as u64,
+            policy,
+            entrances,
+            seed,
             sent: vec![0; config.shards],
             config,
             next_number: 1,

@@ -18,7 +18,9 @@ use super::reload::Reloading;
 use super::run_error::RunError;
 use super::source::{Reading, Source};
 use crate::config::Config;
+use crate::core::arrival::Entrance;
 use crate::core::ids::ShardId;
+use crate::core::policy::Policy;
 use crate::io::accept::Listener;
 use crate::io::exchange::{Exchange, Mail};
 use crate::io::log::{Level, Log};
@@ -67,6 +69,12 @@ pub(super) struct Supervisor {
     pub(super) ports_file: Option<PathBuf>,
     pub(super) ended: Arc<Ended>,
     pub(super) connections_max: u64,
+    /// What the shards hold their clients to.
+    pub(super) policy: Arc<Policy>,
+    /// What shards know of each listener, by its number.
+    pub(super) entrances: Vec<Entrance>,
+    /// The secret that all policies of this broker are made with.
+    pub(super) seed: u64,
     /// Connections sent to each shard since the start.
     pub(super) sent: Vec<u64>,
     pub(super) next_number: u64,

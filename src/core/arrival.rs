@@ -10,6 +10,7 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::info::ServerInfo;
 
 use super::auth::TlsPeer;
+use super::badge::Standing;
 use super::close::CloseReason;
 use super::ids::{ClientNumber, ConnId, ListenerId, Slot};
 use super::shard::Shard;
@@ -73,6 +74,9 @@ pub struct Arrival {
     pub admission: Admission,
     /// What its bytes travel in.
     pub transport: Transport,
+    /// What the client is asked to sign, where anybody looks at signatures: it must come from a
+    /// source that nobody can guess.
+    pub nonce: Option<Box<str>>,
 }
 
 impl Arrival {
@@ -84,6 +88,7 @@ impl Arrival {
             listener: ListenerId::default(),
             admission: Admission::Admitted,
             transport: Transport::Clear,
+            nonce: None,
         }
     }
 }
@@ -92,7 +97,16 @@ impl Shard {
     /// Takes a connection in and greets it.
     pub(crate) fn accept(&mut self, arrival: Arrival) -> ConnId {
         let id = self.clients.insert(arrival.number, arrival.peer, self.now);
-        self.clients.get_mut(id.slot).listener = arrival.listener;
+        let client = self.clients.get_mut(id.slot);
+        client.listener = arrival.listener;
+        if let Some(nonce) = arrival.nonce {
+            client.badge.get_or_insert_default().nonce = nonce;
+        }
+        if self.policy.authority.is_open() {
+            self.refresh_choices(id.slot);
+        } else {
+            self.clients.get_mut(id.slot).standing = Standing::Stranger;
+        }
         self.send_info(id.slot);
         match (arrival.admission, arrival.transport) {
             (Admission::Full, _) => {
@@ -111,6 +125,14 @@ impl Shard {
             }
         }
         id
+    }
+
+    /// How long a client may take until it has come in, in nanoseconds; 0 for ever.
+    pub(crate) fn entry_timeout_ns(&self, slot: Slot) -> u64 {
+        match self.clients.get(slot).standing {
+            Standing::Bound => self.limits.connect_timeout_ns,
+            Standing::Stranger | Standing::Waiting => self.policy.entry_timeout_ns,
+        }
     }
 
     /// A client's handshake is through.
@@ -148,8 +170,9 @@ impl Shard {
     fn begin_timers(&mut self, slot: Slot) {
         let first = FIRST_PING_NS.min(self.limits.ping_interval_ns);
         let mut first = first + self.jitter(first / 5);
-        if self.limits.connect_timeout_ns > 0 {
-            first = first.min(self.limits.connect_timeout_ns);
+        let timeout = self.entry_timeout_ns(slot);
+        if timeout > 0 {
+            first = first.min(timeout);
         }
         self.arm_ping(slot, first);
     }
@@ -161,6 +184,7 @@ const FIRST_PING_NS: u64 = 2_000_000_000;
 #[cfg(test)]
 mod tests {
     use super::super::ids::ShardId;
+    use super::super::policy::Policy;
     use super::super::shard::ShardSetup;
     use super::super::time::Instant;
     use super::super::turn::{Turn, WriteOutcome};
@@ -178,6 +202,7 @@ mod tests {
             id: ShardId::new(0).expect("there is a first shard"),
             shards: 1,
             batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            policy: Arc::new(Policy::open()),
             limits: Arc::new(Limits { connect_timeout_ns: SECOND, ..Limits::default() }),
             entrances: vec![entrance(false), entrance(true)],
             seed: 1,

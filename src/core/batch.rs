@@ -226,7 +226,7 @@ impl Batch {
     }
 
     /// Bytes of a batch: what one core's cache holds beside a turn's other work.
-    const BYTES_MAX: usize = 64 * 1024;
+    pub(crate) const BYTES_MAX: usize = 64 * 1024;
     /// Records of a batch: bounds the time of one drain.
     const RECORDS_MAX: usize = 1024;
     /// Handles of a batch, checked before a record that may add more.

@@ -8,14 +8,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fanfare_protocol::connect::ConnectOptions;
+use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::op::ClientOp;
 use slab::Slab;
 
 use super::auth::TlsPeer;
+use super::badge::{Badge, Standing};
 use super::close::CloseReason;
 use super::ids::{AccountId, ClientNumber, ConnId, Generation, ListenerId, Slot};
 use super::inbox::Inbox;
 use super::outbox::{Gather, Outbox};
+use super::relay::Relays;
 use super::sids::{Sid, SidTable};
 use super::spool::{Fixed, RecordId, Spool};
 use super::stats::Stats;
@@ -34,6 +37,10 @@ pub(crate) struct Choices {
     pub(crate) no_responders: bool,
     /// The client understands an INFO at any time.
     pub(crate) async_info: bool,
+    /// What it publishes is subject to rules: permissions, mappings, other accounts, a rate.
+    pub(crate) ruled: bool,
+    /// What it would be sent is looked at first, or noted.
+    pub(crate) filtered: bool,
 }
 
 impl Choices {
@@ -44,6 +51,8 @@ impl Choices {
         headers: false,
         no_responders: false,
         async_info: false,
+        ruled: false,
+        filtered: false,
     };
 }
 
@@ -56,6 +65,8 @@ pub(crate) struct Places {
     pub(crate) ready: bool,
     /// A command waits for a free batch; nothing more is read.
     pub(crate) parked: bool,
+    /// Parked for being too fast; a timer lets it go on.
+    pub(crate) paused: bool,
     /// In the list of clients to write.
     pub(crate) dirty: bool,
     /// The socket took less than it was given; it will say when it takes more.
@@ -86,6 +97,7 @@ pub(crate) struct Client {
     pub(crate) closing: Option<CloseReason>,
     pub(crate) choices: Choices,
     pub(crate) places: Places,
+    pub(crate) standing: Standing,
     pub(crate) connected: bool,
     pub(crate) operated: bool,
     pub(crate) greeted: bool,
@@ -109,9 +121,21 @@ pub(crate) struct Client {
     /// What its TLS handshake showed.
     pub(crate) tls: Option<Arc<TlsPeer>>,
     pub(crate) listener: ListenerId,
+    /// What it was let in with, where somebody asks.
+    pub(crate) badge: Option<Box<Badge>>,
     pub(crate) name: Option<TextId>,
     pub(crate) lang: Option<TextId>,
     pub(crate) version: Option<TextId>,
+}
+
+/// A client beside the tables that a delivery to it touches.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) client: &'a mut Client,
+    pub(crate) spool: &'a mut Spool,
+    pub(crate) sids: &'a mut SidTable,
+    pub(crate) relays: &'a mut Relays,
+    pub(crate) now: Instant,
 }
 
 /// What queueing a record did to a client.
@@ -149,6 +173,10 @@ pub(crate) struct Clients {
     pub(crate) stats: Stats,
     pub(crate) gather: Gather,
     pub(crate) trace: Trace,
+    /// What reached the broker's own client.
+    pub(crate) relays: Relays,
+    /// The turn's time, for what receivers are granted.
+    pub(crate) now: Instant,
     dirty: VecDeque<Slot>,
     doomed: Vec<Slot>,
     /// Subscriptions that reached their maximum while their list was walked.
@@ -168,6 +196,8 @@ impl Clients {
             stats: Stats::default(),
             gather: Gather::default(),
             trace,
+            relays: Relays::default(),
+            now: Instant::default(),
             dirty: VecDeque::new(),
             doomed: Vec::new(),
             finished: Vec::new(),
@@ -206,6 +236,7 @@ impl Clients {
             closing: None,
             choices: Choices::BEFORE_CONNECT,
             places: Places::default(),
+            standing: Standing::Bound,
             connected: false,
             operated: false,
             greeted: false,
@@ -225,6 +256,7 @@ impl Clients {
             peer,
             tls: None,
             listener: ListenerId::default(),
+            badge: None,
             name: None,
             lang: None,
             version: None,
@@ -300,8 +332,14 @@ impl Clients {
 
     /// A client beside the tables that its outbox refers to.
     #[inline]
-    pub(crate) fn parts(&mut self, slot: Slot) -> (&mut Client, &mut Spool, &mut SidTable) {
-        (&mut self.slab[slot.key()], &mut self.spool, &mut self.sids)
+    pub(crate) fn parts(&mut self, slot: Slot) -> Parts<'_> {
+        Parts {
+            client: &mut self.slab[slot.key()],
+            spool: &mut self.spool,
+            sids: &mut self.sids,
+            relays: &mut self.relays,
+            now: self.now,
+        }
     }
 
     /// After a record was queued: lets the client be written, and closes one that is too far
@@ -319,7 +357,7 @@ impl Clients {
     /// Queues a record for a client that still takes records. Says whether it did.
     pub(crate) fn push(&mut self, slot: Slot, sid: Sid, record: RecordId, length: usize) -> bool {
         let length = length + self.sids.text_len(sid);
-        let (client, spool, sids) = self.parts(slot);
+        let Parts { client, spool, sids, .. } = self.parts(slot);
         if client.closing.is_some() {
             return false;
         }
@@ -345,6 +383,30 @@ impl Clients {
         }
         let record = self.spool.append_text(text);
         self.push(slot, Sid::NONE, record, text.len());
+    }
+
+    /// Queues an error.
+    pub(crate) fn push_error(&mut self, slot: Slot, error: &ProtocolError) {
+        let mut text = Vec::new();
+        fanfare_protocol::encode::error(&mut text, error);
+        self.push_text(slot, &text);
+    }
+
+    /// Places for clients, taken or not.
+    pub(crate) fn slots(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Lets every client's messages be held to rules until it is known which ones need not.
+    pub(crate) fn let_all_be_ruled(&mut self) {
+        for (_, client) in &mut self.slab {
+            client.choices.ruled = true;
+        }
+    }
+
+    /// Bounds unsent bytes anew.
+    pub(crate) fn set_pending_bytes_max(&mut self, most: u64) {
+        self.pending_bytes_max = most;
     }
 
     /// Marks a client to be closed; the first reason stays.

@@ -17,6 +17,8 @@ pub enum CloseReason {
     ClientClosed,
     /// The credentials of a client that was in were withdrawn.
     CredentialsRevoked,
+    /// The client's account had no room for it.
+    MaxAccountConnectionsExceeded,
     /// The broker had no room for the connection.
     MaxConnectionsExceeded,
     /// A control line above the limit.
@@ -58,6 +60,7 @@ impl CloseReason {
             | Self::AuthorizationViolation
             | Self::ClientClosed
             | Self::CredentialsRevoked
+            | Self::MaxAccountConnectionsExceeded
             | Self::MaxConnectionsExceeded
             | Self::MaxControlLineExceeded
             | Self::MaxPayloadExceeded
@@ -95,6 +98,7 @@ impl fmt::Display for CloseReason {
             Self::AuthorizationViolation => "Authentication Failure",
             Self::ClientClosed => "Client Closed",
             Self::CredentialsRevoked => "Credentials Revoked",
+            Self::MaxAccountConnectionsExceeded => "Maximum Account Connections Exceeded",
             Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
             Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",

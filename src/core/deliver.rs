@@ -5,11 +5,12 @@
 
 use bytes::Bytes;
 
-use super::clients::Clients;
+use super::clients::{Clients, Parts};
 use super::filters::Member;
 use super::ids::Slot;
 use super::interest::Interest;
 use super::message::{Body, Head, HeadId, Message};
+use super::sids::Sid;
 use super::spool::{RecordId, Spool};
 use super::subs::List;
 
@@ -22,6 +23,16 @@ pub(crate) struct Delivery<'m> {
     full: Option<RecordId>,
     plain: Option<(RecordId, usize)>,
     delivered: u64,
+    relayed: u64,
+}
+
+/// When a receiver's permission to see a message is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// Now: it is a plain subscriber.
+    AtDelivery,
+    /// It was, when the receiver was drawn from its queue group.
+    AtDraw,
 }
 
 impl<'m> Delivery<'m> {
@@ -33,12 +44,13 @@ impl<'m> Delivery<'m> {
             full: None,
             plain: None,
             delivered: 0,
+            relayed: 0,
         }
     }
 
-    /// Receivers that took it so far.
+    /// Receivers that took it so far, the broker's own client among them.
     pub(crate) fn delivered(&self) -> u64 {
-        self.delivered
+        self.delivered + self.relayed
     }
 
     /// Queues the message for every receiver in a list but one. Says how many were looked at.
@@ -52,7 +64,7 @@ impl<'m> Delivery<'m> {
         let members = interest.members_mut(list).as_mut_slice();
         for member in &mut *members {
             if Some(member.client) != except {
-                self.deliver_to_member(clients, member);
+                self.deliver_to_member(clients, member, Check::AtDelivery);
             }
         }
         members.len()
@@ -67,7 +79,7 @@ impl<'m> Delivery<'m> {
         position: u32,
     ) -> bool {
         let member = interest.members_mut(list).as_mut_slice().get_mut(position as usize);
-        member.is_some_and(|member| self.deliver_to_member(clients, member))
+        member.is_some_and(|member| self.deliver_to_member(clients, member, Check::AtDraw))
     }
 
     /// Ends the delivery: counts.
@@ -77,11 +89,21 @@ impl<'m> Delivery<'m> {
     }
 
     #[inline]
-    fn deliver_to_member(&mut self, clients: &mut Clients, member: &mut Member) -> bool {
-        let (client, spool, sids) = clients.parts(member.client);
+    fn deliver_to_member(
+        &mut self,
+        clients: &mut Clients,
+        member: &mut Member,
+        check: Check,
+    ) -> bool {
+        let mut parts = clients.parts(member.client);
+        let client = &parts.client;
         if client.closing.is_some() {
             return false;
         }
+        if client.choices.filtered && !self.passes(&mut parts, member.sid, check) {
+            return false;
+        }
+        let Parts { client, spool, sids, .. } = parts;
         let (record, length) = if self.message.header_len.is_some() && !client.choices.headers {
             self.without_headers(spool)
         } else {
@@ -99,6 +121,27 @@ impl<'m> Delivery<'m> {
         }
         if clients.trace.enabled {
             self.trace(clients, member);
+        }
+        true
+    }
+
+    /// Whether a client whose messages are looked at takes this one as others do.
+    #[cold]
+    fn passes(&mut self, parts: &mut Parts<'_>, sid: Sid, check: Check) -> bool {
+        if parts.relays.client == Some(parts.client.id.slot) {
+            parts.relays.push(sid, &self.message);
+            self.relayed += 1;
+            return false;
+        }
+        let Some(badge) = &mut parts.client.badge else { return true };
+        let permissions =
+            badge.admitted.as_ref().and_then(|admitted| admitted.permissions.as_ref());
+        let Some(permissions) = permissions else { return true };
+        if check == Check::AtDelivery && !permissions.may_receive(self.message.subject(), None) {
+            return false;
+        }
+        if let Some(grant) = permissions.responses().filter(|_| self.message.reply_len > 0) {
+            badge.grants.grant(self.message.reply(), parts.now, &grant);
         }
         true
     }

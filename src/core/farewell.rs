@@ -43,7 +43,15 @@ impl Shard {
 
     /// The next connection whose socket is to be closed; the client is gone with this.
     pub(crate) fn take_closed(&mut self) -> Option<Closed> {
-        let slot = self.closed.pop_front()?;
+        let slot = loop {
+            let slot = self.closed.pop_front()?;
+            if self.clients.relays.client != Some(slot) {
+                break slot;
+            }
+            // Nobody outside knows of the broker's own client.
+            self.clients.relays.client = None;
+            self.clients.remove(slot);
+        };
         let client = self.clients.remove(slot);
         let reason = client.closing.unwrap_or(CloseReason::ClientClosed);
         Some(Closed {
@@ -116,6 +124,7 @@ mod tests {
     #[test]
     fn bytes_held_below_keep_a_closing_client() {
         let shard = Box::new(Shard::new(ShardSetup {
+            policy: Arc::new(super::super::policy::Policy::open()),
             id: ShardId::new(0).expect("there is a first shard"),
             shards: 1,
             batches_per_peer: ShardSetup::BATCHES_PER_PEER,

@@ -32,7 +32,7 @@ impl Group<'_> {
     pub(crate) fn pick(
         self,
         excluded: u32,
-        eligible: impl Fn(&Member) -> bool,
+        eligible: impl Fn(Slot, &Member) -> bool,
         rng: &mut Rng,
     ) -> Option<Pick> {
         let local = self.local_members().saturating_sub(excluded);
@@ -49,7 +49,7 @@ impl Group<'_> {
     /// Draws from this shard's members that are able to take the message.
     pub(crate) fn pick_local(
         self,
-        eligible: impl Fn(&Member) -> bool,
+        eligible: impl Fn(Slot, &Member) -> bool,
         rng: &mut Rng,
     ) -> Option<Pick> {
         let total = self.local_members();
@@ -100,11 +100,12 @@ impl Group<'_> {
         })
     }
 
-    fn member_at(self, mut index: u32, eligible: impl Fn(&Member) -> bool) -> Option<Pick> {
+    fn member_at(self, mut index: u32, eligible: impl Fn(Slot, &Member) -> bool) -> Option<Pick> {
         for (_, queue) in self.queues {
             let members = self.interest.queue(*queue).members.as_slice();
             if let Some(member) = members.get(index as usize) {
-                return eligible(member).then_some(Pick::Local { queue: *queue, position: index });
+                return eligible(*queue, member)
+                    .then_some(Pick::Local { queue: *queue, position: index });
             }
             index -= u32::try_from(members.len()).unwrap_or(u32::MAX);
         }

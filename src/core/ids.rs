@@ -136,7 +136,6 @@ impl AccountId {
     pub const SYSTEM: Self = Self(1);
 
     /// The account with this number.
-    #[cfg(test)]
     pub(crate) fn from_index(index: usize) -> Self {
         debug_assert!(u32::try_from(index).is_ok(), "accounts are bounded below 2^32");
         // INVARIANT: accounts are bounded (`accounts::ACCOUNTS_MAX`).

@@ -6,13 +6,16 @@
 
 use fanfare_protocol::decode::{self, DecodeError, LastLine, Step};
 use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::limits::DecodeLimits;
 use fanfare_protocol::op::{ClientOp, Publish};
 
+use super::badge::Standing;
 use super::ids::{ConnId, Slot};
 use super::inbox::Assembly;
 use super::message::Body;
 use super::session::Flow;
 use super::shard::Shard;
+use super::timer::TimerKind;
 
 /// Where one client's bytes of this turn are.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +72,8 @@ impl Arena {
 impl Shard {
     /// Resumes parked clients, oldest first, then executes what was read.
     pub(crate) fn route_all(&mut self) {
+        self.relay_all();
+        self.carry_out_decisions();
         self.resume_parked();
         let mut arena = std::mem::take(&mut self.arena);
         for input in &arena.inputs {
@@ -78,6 +83,7 @@ impl Shard {
         }
         arena.clear();
         self.arena = arena;
+        self.relay_all();
     }
 
     /// Whether a client with a waiting command is worth a try.
@@ -122,16 +128,26 @@ impl Shard {
         self.clients.stats.parked += 1;
     }
 
-    fn execute(&mut self, slot: Slot, bytes: &[u8]) {
-        if self.clients.get(slot).closing.is_some() {
+    pub(crate) fn execute(&mut self, slot: Slot, bytes: &[u8]) {
+        let client = self.clients.get(slot);
+        if client.closing.is_some() {
             return;
         }
+        if client.standing != Standing::Bound {
+            match self.meets_first_rule(slot, bytes) {
+                Flow::Done => {}
+                Flow::Wait => return self.hold(slot, bytes),
+                Flow::Park | Flow::Pause | Flow::Stop => return,
+            }
+        }
+        let decode_limits = self.decode_limits_of(slot);
         let mut rest = bytes;
         if self.clients.get(slot).inbox.assembly.is_some() {
             match self.continue_assembly(slot, &mut rest) {
                 Flow::Done => {}
                 Flow::Park => return self.park(slot, rest),
-                Flow::Stop => return,
+                Flow::Pause => return self.pause(slot, rest),
+                Flow::Wait | Flow::Stop => return,
             }
         }
         let mut operated = false;
@@ -141,7 +157,7 @@ impl Shard {
                 self.yielded = true;
                 return self.park(slot, rest);
             }
-            match decode::next_after(rest, &self.decode_limits, &mut last_line) {
+            match decode::next_after(rest, &decode_limits, &mut last_line) {
                 Ok(Step::Op(op, used)) => match self.apply(slot, &op) {
                     Flow::Done => {
                         // An answer to our own PING is no sign that the client wants anything.
@@ -149,6 +165,8 @@ impl Shard {
                         rest = &rest[used..];
                     }
                     Flow::Park => return self.park(slot, rest),
+                    Flow::Pause => return self.pause(slot, rest),
+                    Flow::Wait => return self.hold(slot, &rest[used..]),
                     Flow::Stop => return,
                 },
                 Ok(Step::Payload { line, line_len }) => {
@@ -180,6 +198,54 @@ impl Shard {
             client.last_input = self.now;
         }
         client.inbox.keep(rest);
+    }
+
+    /// Lets a client wait, unread, until it may go on.
+    fn pause(&mut self, slot: Slot, rest: &[u8]) {
+        let (now, until) = (self.now, self.pause_until);
+        let client = self.clients.get_mut(slot);
+        client.inbox.keep(rest);
+        client.places.parked = true;
+        client.places.paused = true;
+        client.operated = true;
+        client.last_input = now;
+        let id = client.id;
+        self.timers.insert(id, TimerKind::Pause, until);
+        self.clients.stats.paused += 1;
+    }
+
+    /// Lets a paused client go on, in the next turn's route phase.
+    pub(crate) fn pause_due(&mut self, slot: Slot) {
+        let places = &mut self.clients.get_mut(slot).places;
+        if std::mem::replace(&mut places.paused, false) {
+            self.parked.push_back(slot);
+            self.yielded = true;
+        }
+    }
+
+    /// Keeps what a client has sent behind the question who it is.
+    fn hold(&mut self, slot: Slot, rest: &[u8]) {
+        let client = self.clients.get_mut(slot);
+        client.operated = true;
+        client.inbox.keep(rest);
+    }
+
+    /// Bounds of what a client may send: its account or user may have narrower ones.
+    fn decode_limits_of(&self, slot: Slot) -> DecodeLimits {
+        let mut limits = self.decode_limits;
+        if self.clients.get(slot).choices.ruled {
+            limits.payload_max = self.payload_max(slot);
+        }
+        limits
+    }
+
+    /// Bytes of one message that a client may publish.
+    pub(crate) fn payload_max(&self, slot: Slot) -> usize {
+        let client = self.clients.get(slot);
+        let of_account = self.policy.accounts.get(client.account).limits.payload_max;
+        let of_user = client.badge.as_ref().and_then(|badge| badge.payload_max());
+        let narrower = [of_account, of_user].into_iter().flatten().min();
+        narrower.map_or(self.limits.payload_max, |most| self.limits.payload_max.min(most as usize))
     }
 
     /// Feeds a large message; executes it when it is whole.

@@ -39,6 +39,13 @@ pub(crate) struct Queue {
     dirty: u64,
 }
 
+impl Queue {
+    /// The filter that its members subscribe to.
+    pub(crate) fn filter(&self) -> Slot {
+        self.filter
+    }
+}
+
 /// A change of interest, as one shard tells it to another: state, not a difference, so that telling
 /// it again or leaving an older one out is always right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +103,11 @@ impl Interest {
 
     pub(crate) fn queue(&self, slot: Slot) -> &Queue {
         &self.queues[slot.key()]
+    }
+
+    /// The name of a queue group.
+    pub(crate) fn name(&self, name: TextId) -> &[u8] {
+        self.names.text(name)
     }
 
     /// The receivers in a list.

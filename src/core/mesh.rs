@@ -108,6 +108,26 @@ impl Mesh {
         }
     }
 
+    /// Opens the batch towards a peer that takes the messages staged next, whatever their number.
+    pub(crate) fn open_data(&mut self, peer: ShardId, bytes: usize) {
+        let batch = self.peers[peer.index()].data.open(bytes);
+        debug_assert!(batch.is_some(), "room was reserved (I4)");
+    }
+
+    /// Stages a message into the batch that [`Mesh::open_data`] opened.
+    pub(crate) fn stage_into_open(
+        &mut self,
+        peer: ShardId,
+        message: &Message<'_>,
+        to: DeliverTo<'_>,
+    ) {
+        let batch = self.peers[peer.index()].data.staged.back_mut();
+        debug_assert!(batch.is_some(), "the batch was opened");
+        if let Some(batch) = batch {
+            batch.push_message(message, to);
+        }
+    }
+
     /// The next batch to push into the ring towards a peer.
     pub(crate) fn poll_batch(&mut self, peer: ShardId, lane: Lane) -> Option<Box<Batch>> {
         self.lane(peer, lane).staged.pop_front()

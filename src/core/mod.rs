@@ -26,12 +26,16 @@
 //! (`message`, `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`,
 //! `arrival`, `farewell`), and the whole (`placement`, `shard`, `turn`).
 
+pub mod accounts;
+pub mod admission;
 pub mod arrival;
 pub mod auth;
+mod badge;
 pub mod batch;
 pub mod bucket;
 mod clients;
 pub mod close;
+mod crossing;
 mod deliver;
 mod farewell;
 mod filters;
@@ -42,6 +46,7 @@ pub mod import_map;
 mod inbox;
 mod intake;
 mod interest;
+mod legs;
 pub mod mappings;
 mod mesh;
 mod message;
@@ -49,7 +54,11 @@ mod outbox;
 pub mod permissions;
 pub mod placement;
 mod plan;
+pub mod policy;
 pub mod publish_cache;
+mod relay;
+mod responses;
+pub mod review;
 pub mod rng;
 mod route;
 mod segment;

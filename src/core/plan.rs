@@ -48,6 +48,11 @@ impl Plan {
         }
     }
 
+    /// What the plan is for.
+    pub(crate) fn subject(&self) -> &[u8] {
+        &self.subject
+    }
+
     /// Whether this is the plan for a subject while interest has this version.
     #[inline]
     pub(crate) fn is_for(&self, account: AccountId, subject: &[u8], version: u64) -> bool {

@@ -9,12 +9,14 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::op::PublishLine;
 use fanfare_protocol::subject;
 
+use super::badge::Badge;
 use super::batch::{Batch, DeliverTo};
 use super::clients::{Choices, Clients};
 use super::deliver::Delivery;
 use super::filters::Member;
 use super::groups::{Group, Pick};
 use super::ids::{AccountId, ConnId, Slot};
+use super::interest::Interest;
 use super::mesh;
 use super::message::{Body, Head, HeadId, Message};
 use super::session::Flow;
@@ -36,6 +38,22 @@ impl Shard {
             self.accept_publish(slot, line, Choices { verbose: false, pedantic: false, ..choices });
             return self.answer(slot, &error);
         }
+        if choices.ruled {
+            return self.publish_ruled(slot, line, body);
+        }
+        self.publish_plainly(slot, account, line, body)
+    }
+
+    /// Publishes one message in one account, and nowhere else.
+    #[inline]
+    pub(crate) fn publish_plainly(
+        &mut self,
+        slot: Slot,
+        account: AccountId,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> Flow {
+        let choices = self.clients.get(slot).choices;
         self.plan_for(slot, account, line.subject);
         if self.plan.filters.is_empty() {
             self.accept_publish(slot, line, choices);
@@ -63,7 +81,7 @@ impl Shard {
     /// Makes the plan for a subject, unless it is the one that was made last. The cache is void as
     /// soon as interest has another version; members of groups are drawn anew every time.
     #[inline]
-    fn plan_for(&mut self, slot: Slot, account: AccountId, subject: &[u8]) {
+    pub(crate) fn plan_for(&mut self, slot: Slot, account: AccountId, subject: &[u8]) {
         let version = self.interest.version();
         if self.plan.is_for(account, subject, version) {
             if self.plan.queues.is_empty() {
@@ -132,7 +150,8 @@ impl Shard {
     ) {
         let not_to = to.not_to.filter(|(shard, _)| *shard == self.id).map(|(_, client)| client);
         let group = Group { interest: &self.interest, queues: &self.group_queues };
-        let eligible = |member: &Member| is_eligible(&self.clients, member, not_to);
+        let able = Able { clients: &self.clients, not_to, subject: message.subject() };
+        let eligible = |queue: Slot, member: &Member| able.takes(&self.interest, queue, member);
         match group.pick_local(eligible, &mut self.rng) {
             Some(Pick::Local { queue, position }) => {
                 let (clients, interest) = (&mut self.clients, &mut self.interest);
@@ -176,7 +195,8 @@ impl Shard {
             let excluded = not_to.map_or(0, |_| own_members(&self.clients, publisher, queues));
             let looked_at = not_to.map_or(0, |_| self.clients.get(publisher).subs.len());
             self.visits_left = self.visits_left.saturating_sub(looked_at);
-            let eligible = |member: &Member| is_eligible(&self.clients, member, not_to);
+            let able = Able { clients: &self.clients, not_to, subject: self.plan.subject() };
+            let eligible = |queue: Slot, member: &Member| able.takes(&self.interest, queue, member);
             let Some(pick) = group.pick(excluded, eligible, &mut self.rng) else { continue };
             let peer = if let Pick::Peer(peer) = pick { peer } else { self.id };
             self.plan.add_pick(pick, group.handles_of(peer));
@@ -202,7 +222,7 @@ impl Shard {
 
     /// Delivers to this shard's part of the plan. Says whether anybody took it.
     #[inline]
-    fn deliver_here(&mut self, slot: Slot, body: Body<'_>, choices: Choices) -> bool {
+    pub(crate) fn deliver_here(&mut self, slot: Slot, body: Body<'_>, choices: Choices) -> bool {
         let mut delivery = Delivery::new(self.head.message(body));
         let except = (!choices.echo).then_some(slot);
         for filter in &self.plan.filters {
@@ -223,7 +243,7 @@ impl Shard {
 
     /// Counts an accepted publish, and answers it as the client chose.
     #[inline]
-    fn accept_publish(&mut self, slot: Slot, line: &PublishLine<'_>, choices: Choices) {
+    pub(crate) fn accept_publish(&mut self, slot: Slot, line: &PublishLine<'_>, choices: Choices) {
         let bytes = u64::from(line.total_len);
         let client = self.clients.get_mut(slot);
         client.messages_in += 1;
@@ -241,7 +261,7 @@ impl Shard {
     }
 
     /// Tells a requester that nobody is there, on its own subscription to the reply subject.
-    fn answer_nobody(&mut self, slot: Slot, line: &PublishLine<'_>) {
+    pub(crate) fn answer_nobody(&mut self, slot: Slot, line: &PublishLine<'_>) {
         self.clients.stats.messages_unmatched += 1;
         let client = self.clients.get(slot);
         if line.reply.is_empty() || !client.choices.no_responders {
@@ -304,9 +324,26 @@ fn refusal(line: &PublishLine<'_>) -> Option<ProtocolError> {
     None
 }
 
-fn is_eligible(clients: &Clients, member: &Member, not_to: Option<ConnId>) -> bool {
-    let client = clients.get(member.client);
-    client.closing.is_none() && Some(client.id) != not_to
+/// Which members of a group are able to take a message.
+struct Able<'a> {
+    clients: &'a Clients,
+    not_to: Option<ConnId>,
+    subject: &'a [u8],
+}
+
+impl Able<'_> {
+    fn takes(&self, interest: &Interest, queue: Slot, member: &Member) -> bool {
+        let client = self.clients.get(member.client);
+        if client.closing.is_some() || Some(client.id) == self.not_to {
+            return false;
+        }
+        if !client.choices.filtered {
+            return true;
+        }
+        let name = interest.name(interest.queue(queue).name);
+        let permissions = client.badge.as_deref().and_then(Badge::permissions);
+        permissions.is_none_or(|rules| rules.may_receive(self.subject, Some(name)))
+    }
 }
 
 fn own_members(clients: &Clients, publisher: Slot, queues: &[(TextId, Slot)]) -> u32 {

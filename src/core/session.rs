@@ -8,6 +8,7 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::op::ClientOp;
 use fanfare_protocol::subject::{self, Filter};
 
+use super::badge::Badge;
 use super::clients::Choices;
 use super::close::CloseReason;
 use super::filters::Member;
@@ -26,6 +27,10 @@ pub(crate) enum Flow {
     Done,
     /// Nothing was done for want of a free batch: try the same one again later.
     Park,
+    /// It is done, but the ones behind it wait until it is decided who the client is.
+    Wait,
+    /// Nothing was done because the client is too fast: try the same one again later.
+    Pause,
     /// The client is to be closed.
     Stop,
 }
@@ -52,9 +57,7 @@ impl Shard {
 
     /// Tells a client what it did wrong, and marks it when the error ends the connection.
     pub(crate) fn answer(&mut self, slot: Slot, error: &ProtocolError) -> Flow {
-        let mut text = Vec::new();
-        fanfare_protocol::encode::error(&mut text, error);
-        self.clients.push_text(slot, &text);
+        self.clients.push_error(slot, error);
         match close_reason(error) {
             Some(reason) => {
                 self.clients.doom(slot, reason);
@@ -112,17 +115,26 @@ impl Shard {
             headers: options.headers,
             no_responders: options.no_responders,
             async_info: options.protocol >= 1,
+            ..client.choices
         };
         if options.account.is_some() || options.new_account {
             return self.answer(slot, &ProtocolError::AuthorizationViolation);
         }
+        if !self.policy.authority.is_open() {
+            return self.ask_to_enter(slot, options);
+        }
+        self.finish_connect(slot, &options)
+    }
+
+    /// What is left of a CONNECT once it is decided who the client is.
+    pub(crate) fn finish_connect(&mut self, slot: Slot, options: &ConnectOptions) -> Flow {
         if !matches!(options.protocol, 0 | 1) {
             return self.answer(slot, &ProtocolError::InvalidClientProtocol);
         }
         if options.no_responders && !options.headers {
             return self.answer(slot, &ProtocolError::NoRespondersNeedsHeaders);
         }
-        self.clients.describe(slot, &options);
+        self.clients.describe(slot, options);
         self.confirm(slot)
     }
 
@@ -167,6 +179,15 @@ impl Shard {
     fn subscribe(&mut self, slot: Slot, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) -> Flow {
         if let Err(error) = self.may_subscribe(slot, filter, queue) {
             return self.answer(slot, &error);
+        }
+        if self.clients.get(slot).choices.filtered || self.clients.get(slot).choices.ruled {
+            let permissions = self.clients.get(slot).badge.as_deref().and_then(Badge::permissions);
+            if permissions.is_some_and(|rules| !rules.may_subscribe(filter, queue)) {
+                self.clients.stats.subscriptions_refused += 1;
+                let (filter, queue) = (filter.to_vec(), queue.map(<[u8]>::to_vec));
+                let error = ProtocolError::SubscriptionViolation { filter, queue };
+                return self.answer(slot, &error);
+            }
         }
         let known = self.clients.sids.find(sid);
         if known.is_some_and(|sid| self.clients.get(slot).subs.find(sid).is_some()) {
@@ -215,8 +236,10 @@ impl Shard {
             self.clients.stats.subscriptions_refused += 1;
             return Err(ProtocolError::TooManyTokens(filter.to_vec()));
         }
-        let subs = &self.clients.get(slot).subs;
-        if self.limits.subscriptions_max > 0 && subs.len() >= self.limits.subscriptions_max {
+        let client = self.clients.get(slot);
+        let of_user = client.badge.as_ref().and_then(|badge| badge.subscriptions_max());
+        let most = of_user.unwrap_or(self.limits.subscriptions_max);
+        if most > 0 && client.subs.len() >= most {
             self.clients.stats.subscriptions_refused += 1;
             return Err(ProtocolError::MaxSubscriptions);
         }

@@ -9,16 +9,21 @@ use std::sync::Arc;
 
 use fanfare_protocol::limits::DecodeLimits;
 
+use super::admission::Refused;
 use super::arrival::Entrance;
+use super::auth::{Decision, Question};
 use super::batch::{Batch, Entry, Lane};
 use super::clients::Clients;
 use super::close::CloseReason;
-use super::ids::{ClientNumber, ConnId, Generation, Handle, ListenerId, ShardId, Slot};
+use super::ids::{AccountId, ClientNumber, ConnId, Generation, Handle, ListenerId, ShardId, Slot};
 use super::intake::Arena;
 use super::interest::Interest;
+use super::legs::Legs;
 use super::mesh::Mesh;
 use super::message::Head;
 use super::plan::Plan;
+use super::policy::Policy;
+use super::responses::Responses;
 use super::rng::Rng;
 use super::stats::Stats;
 use super::texts::TextId;
@@ -40,6 +45,8 @@ pub struct ShardSetup {
     pub limits: Arc<Limits>,
     /// What is known of each listener, by its number.
     pub entrances: Vec<Entrance>,
+    /// Clients and accounts.
+    pub policy: Arc<Policy>,
     /// Seeds hash tables and draws; secret in production, chosen in a simulation.
     pub seed: u64,
     /// The generation before the first one that is given out; simulations start near the wrap.
@@ -112,6 +119,26 @@ pub struct Shard {
     /// Whether the next turn takes nothing in, because the last one could not write enough.
     pub(crate) writes_first: bool,
     pub(crate) entrances: Vec<Entrance>,
+    pub(crate) policy: Arc<Policy>,
+    /// Unix time in milliseconds, as last told.
+    pub(crate) wall_ms: u64,
+    /// What was decided and is not carried out yet.
+    pub(crate) decisions: Vec<(ConnId, Decision)>,
+    /// What somebody with time is to decide.
+    pub(crate) questions: VecDeque<(ConnId, Question)>,
+    /// Clients that were not let in, to be logged.
+    pub(crate) refused: VecDeque<Refused>,
+    pub(crate) responses: Responses,
+    /// Scratch of a publish that crosses accounts, and of one whose subject is mapped.
+    pub(crate) legs: Legs,
+    pub(crate) mapped: Vec<u8>,
+    /// How many batches had been returned when relays were last carried on.
+    relays_at: u64,
+    sweep_armed: bool,
+    /// Until when the client that was told to pause does so.
+    pub(crate) pause_until: Instant,
+    /// Where a review of all clients stands, after a change of the configuration.
+    pub(crate) review: Option<usize>,
     text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
 }
@@ -156,6 +183,18 @@ impl Shard {
             yielded: false,
             writes_first: false,
             entrances: setup.entrances,
+            policy: setup.policy,
+            wall_ms: 0,
+            decisions: Vec::new(),
+            questions: VecDeque::new(),
+            refused: VecDeque::new(),
+            responses: Responses::new(id, seeds.next_u64()),
+            legs: Legs::new(shards),
+            mapped: Vec::new(),
+            relays_at: 0,
+            sweep_armed: false,
+            pause_until: Instant::default(),
+            review: None,
             text: Vec::new(),
             due: Vec::new(),
             limits,
@@ -188,6 +227,9 @@ impl Shard {
             || self.clients.has_dirty()
             || self.can_resume()
             || self.can_tell()
+            || self.can_relay()
+            || self.review.is_some()
+            || !self.decisions.is_empty()
     }
 
     /// Whether a change of interest waits that a batch at hand could carry: what a tick ends was
@@ -201,7 +243,38 @@ impl Shard {
 
     /// Whether a returned batch would let something go on: a peer that returns one should say so.
     pub fn wants_batches(&self) -> bool {
-        !self.parked.is_empty() || !self.interest.has_settled()
+        !self.parked.is_empty() || !self.interest.has_settled() || !self.clients.relays.is_empty()
+    }
+
+    /// Whether answers wait that batches at hand may carry on.
+    fn can_relay(&self) -> bool {
+        !self.clients.relays.is_empty() && self.mesh.returned() != self.relays_at
+    }
+
+    /// Carries answers on, as far as batches reach.
+    pub(crate) fn relay_all(&mut self) {
+        if !self.clients.relays.is_empty() {
+            self.relays_at = self.mesh.returned();
+            self.carry_relays();
+        }
+    }
+
+    /// Lets the table of awaited answers be looked through, some time from now.
+    pub(crate) fn arm_sweep(&mut self) {
+        if !self.sweep_armed {
+            self.sweep_armed = true;
+            let nobody = ConnId::from_token(u64::MAX);
+            self.timers.insert(nobody, TimerKind::Sweep, self.now.after_ns(SWEEP_NS));
+        }
+    }
+
+    fn sweep_due(&mut self) {
+        self.sweep_armed = false;
+        let dropped = self.responses.expire(self.now);
+        self.clients.stats.answers_expired += dropped as u64;
+        if self.responses.len() > 0 {
+            self.arm_sweep();
+        }
     }
 
     /// When the shard wants to be called again, whatever happens.
@@ -231,7 +304,7 @@ impl Shard {
             let most = 2 * self.limits.payload_max + 4 * 65_536 + self.limits.control_line_max;
             assert!(held <= most, "partial input is bounded");
         }
-        assert!(self.timers.len() as u64 <= 3 * self.clients.stats.clients_total);
+        assert!(self.timers.len() as u64 <= 1 + 5 * self.clients.stats.clients_total);
     }
 
     /// Whether nothing at all is left: every reference returned, every table empty.
@@ -325,11 +398,12 @@ impl Shard {
 
     /// The INFO behind the first PONG: what CONNECT made of the client.
     pub(crate) fn send_info_after_connect(&mut self, slot: Slot) {
-        self.write_info(slot, Some(GLOBAL_ACCOUNT));
+        self.write_info(slot, Some(self.account_of(slot)));
     }
 
-    fn write_info(&mut self, slot: Slot, account: Option<&str>) {
+    fn write_info(&mut self, slot: Slot, account: Option<AccountId>) {
         let client = self.clients.get(slot);
+        let payload_max = account.map_or(self.limits.payload_max, |_| self.payload_max(slot));
         let Some(entrance) = self.entrances.get_mut(client.listener.index()) else {
             debug_assert!(false, "every listener has an entrance");
             return;
@@ -337,7 +411,16 @@ impl Shard {
         let info = &mut entrance.info;
         info.connect_info = account.is_some();
         info.remote_account.clear();
-        info.remote_account.push_str(account.unwrap_or_default());
+        info.nonce.clear();
+        if let Some(badge) = &client.badge {
+            info.nonce.push_str(&badge.nonce);
+        }
+        info.auth_required = self.policy.authority.is_required();
+        info.acc_is_sys = account == Some(AccountId::SYSTEM);
+        info.max_payload = payload_max as u64;
+        if let Some(account) = account {
+            info.remote_account.push_str(self.policy.accounts.get(account).name());
+        }
         info.client_id = client.number.0;
         info.client_ip.clear();
         info.client_ip.push_str(ip_of(&client.peer));
@@ -353,10 +436,17 @@ impl Shard {
         let mut due = std::mem::take(&mut self.due);
         self.timers.advance(self.now, &mut due);
         for (client, kind) in due.drain(..) {
+            if kind == TimerKind::Sweep {
+                self.sweep_due();
+                continue;
+            }
             let Some(slot) = self.clients.resolve(client) else { continue };
             match kind {
                 TimerKind::Ping => self.ping_due(slot),
                 TimerKind::Deadline => self.deadline_due(slot),
+                TimerKind::Expiry => self.expiry_due(slot),
+                TimerKind::Pause => self.pause_due(slot),
+                TimerKind::Sweep => {}
             }
         }
         due.shrink_to(DUE_KEPT);
@@ -376,7 +466,7 @@ impl Shard {
 }
 
 /// The address in `ip:port`, without the brackets of an IPv6 one; nothing for peers without one.
-fn ip_of(peer: &str) -> &str {
+pub(super) fn ip_of(peer: &str) -> &str {
     let Some((ip, port)) = peer.rsplit_once(':') else { return "" };
     if port.parse::<u16>().is_err() {
         return "";
@@ -384,8 +474,8 @@ fn ip_of(peer: &str) -> &str {
     ip.trim_start_matches('[').trim_end_matches(']')
 }
 
-/// The account of clients that have none of their own.
-const GLOBAL_ACCOUNT: &str = "$G";
+/// How long after an answer was awaited the table is looked through, in nanoseconds.
+const SWEEP_NS: u64 = 1_000_000_000;
 /// Receivers that one turn looks at before it yields: some 20 ms of a core.
 pub(crate) const VISITS_PER_TURN: usize = 256 * 1024;
 /// Room for due timers that is kept.

@@ -5,6 +5,7 @@
 
 use fanfare_protocol::error::ProtocolError;
 
+use super::badge::Standing;
 use super::close::CloseReason;
 use super::ids::Slot;
 use super::shard::Shard;
@@ -83,17 +84,24 @@ impl Shard {
         if client.closing.is_some() {
             return;
         }
-        if client.places.parked {
+        let age = self.now.since_ns(client.started);
+        let is_inside = client.standing == Standing::Bound;
+        let (parked, operated) = (client.places.parked, client.operated && is_inside);
+        let timeout = self.entry_timeout_ns(slot);
+        if parked && is_inside {
             // Its PONG may stand behind a command that waits for us.
             self.arm_ping(slot, interval);
             return;
         }
-        let age = self.now.since_ns(client.started);
-        let timeout = self.limits.connect_timeout_ns;
-        if !client.operated && timeout > 0 && age >= timeout {
+        if !operated && timeout > 0 && age >= timeout {
             self.answer(slot, &ProtocolError::AuthenticationTimeout);
             return;
         }
+        if !is_inside {
+            self.arm_ping(slot, timeout.saturating_sub(age).max(1));
+            return;
+        }
+        let client = self.clients.get_mut(slot);
         let is_silent = self.now.since_ns(client.last_input) >= interval;
         if is_silent || !client.rtt_known {
             if u32::from(client.pings_out) + 1 > self.limits.pings_out_max {
@@ -104,7 +112,7 @@ impl Shard {
             self.clients.push_fixed(slot, Fixed::Ping);
         }
         let mut next = interval - self.jitter(interval / 10);
-        if !self.clients.get(slot).operated && timeout > age {
+        if !operated && timeout > age {
             next = next.min(timeout - age);
         }
         self.arm_ping(slot, next);
@@ -160,6 +168,7 @@ mod tests {
 
     use super::super::arrival::{Arrival, Entrance};
     use super::super::ids::{ClientNumber, ShardId};
+    use super::super::policy::Policy;
     use super::super::shard::ShardSetup;
     use super::super::time::Instant;
     use super::*;
@@ -170,6 +179,7 @@ mod tests {
             id: ShardId::new(0).expect("there is a first shard"),
             shards: 1,
             batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            policy: Arc::new(Policy::open()),
             limits: Arc::new(limits),
             entrances: vec![Entrance::default()],
             seed: 1,

@@ -53,6 +53,22 @@ pub struct Stats {
     pub connect_timeouts: u64,
     /// Clients closed because their TLS handshake failed or took too long.
     pub tls_failures: u64,
+    /// Clients that were not let in, or not kept after a change of the configuration.
+    pub entries_refused: u64,
+    /// Messages that their publisher had no permission for.
+    pub publishes_refused: u64,
+    /// Answers carried from a service's account to the requester's.
+    pub answers_carried: u64,
+    /// Answers that nobody waited for, or no longer.
+    pub answers_unexpected: u64,
+    /// Answers that did not come in time.
+    pub answers_expired: u64,
+    /// Requests to other accounts that found the table of awaited answers full.
+    pub answers_refused: u64,
+    /// Messages that would have entered more accounts, or farther ones, than one message may.
+    pub legs_cut: u64,
+    /// How often a client was paused because it was too fast.
+    pub paused: u64,
     /// Trace lines dropped because nobody fetched them in time.
     pub trace_dropped: u64,
     /// Memory held for unsent messages now, in bytes.
@@ -61,7 +77,7 @@ pub struct Stats {
 
 impl Stats {
     /// How many counters there are.
-    pub const COUNTERS: usize = 25;
+    pub const COUNTERS: usize = 33;
 
     /// The counters in the order of their declaration, to be published or summed.
     pub fn to_array(&self) -> [u64; Self::COUNTERS] {
@@ -89,6 +105,14 @@ impl Stats {
             self.protocol_violations,
             self.connect_timeouts,
             self.tls_failures,
+            self.entries_refused,
+            self.publishes_refused,
+            self.answers_carried,
+            self.answers_unexpected,
+            self.answers_expired,
+            self.answers_refused,
+            self.legs_cut,
+            self.paused,
             self.trace_dropped,
             self.spool_bytes,
         ]
@@ -122,6 +146,14 @@ impl Stats {
             protocol_violations: next(),
             connect_timeouts: next(),
             tls_failures: next(),
+            entries_refused: next(),
+            publishes_refused: next(),
+            answers_carried: next(),
+            answers_unexpected: next(),
+            answers_expired: next(),
+            answers_refused: next(),
+            legs_cut: next(),
+            paused: next(),
             trace_dropped: next(),
             spool_bytes: next(),
         }
@@ -136,7 +168,9 @@ impl Stats {
             CloseReason::StaleConnection => &mut self.stale_connections,
             CloseReason::AuthenticationTimeout => &mut self.connect_timeouts,
             CloseReason::TlsHandshakeError => &mut self.tls_failures,
-            CloseReason::MaxConnectionsExceeded => &mut self.connections_refused,
+            CloseReason::MaxAccountConnectionsExceeded | CloseReason::MaxConnectionsExceeded => {
+                &mut self.connections_refused
+            }
             CloseReason::MaxControlLineExceeded
             | CloseReason::MaxPayloadExceeded
             | CloseReason::AuthorizationViolation

@@ -1,7 +1,7 @@
 //! Timers of one shard: a hierarchical wheel (Varghese and Lauck, 1987) of 8 ms ticks.
 //!
 //! Absent: what a timer means. There is no removal: a timer that has lost its purpose fires and is
-//! ignored. A client has at most one ping, one deadline, and one for its farewell.
+//! ignored. A client has at most one of each kind, and one for its farewell.
 
 use super::ids::ConnId;
 use super::time::Instant;
@@ -13,22 +13,33 @@ pub(crate) enum TimerKind {
     Ping,
     /// A write deadline, a connect timeout or the end of a farewell.
     Deadline,
+    /// The end of a client's credentials.
+    Expiry,
+    /// The end of a client's pause, because it was too fast.
+    Pause,
+    /// The shard's own: a look for answers that nobody will send any more.
+    Sweep,
+}
+
+impl TimerKind {
+    const ALL: [Self; 5] = [Self::Ping, Self::Deadline, Self::Expiry, Self::Pause, Self::Sweep];
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     client: ConnId,
-    /// Tick in the upper bits, kind in the lowest: sixteen bytes a timer.
+    /// Tick in the upper bits, kind in the lowest three: sixteen bytes a timer.
     tick_and_kind: u64,
 }
 
 impl Entry {
     fn tick(self) -> u64 {
-        self.tick_and_kind >> 1
+        self.tick_and_kind >> 3
     }
 
     fn kind(self) -> TimerKind {
-        if self.tick_and_kind & 1 == 0 { TimerKind::Ping } else { TimerKind::Deadline }
+        // INVARIANT: the bits were made from a kind.
+        TimerKind::ALL.get((self.tick_and_kind & 7) as usize).copied().unwrap_or(TimerKind::Ping)
     }
 }
 
@@ -68,7 +79,7 @@ impl Wheel {
     pub(crate) fn insert(&mut self, client: ConnId, kind: TimerKind, at: Instant) {
         let tick = at.as_ns().div_ceil(TICK_NS).max(self.now + 1);
         self.timers += 1;
-        self.place(Entry { client, tick_and_kind: (tick << 1) | u64::from(kind as u8) });
+        self.place(Entry { client, tick_and_kind: (tick << 3) | u64::from(kind as u8) });
     }
 
     /// Appends the timers that are due; they leave the wheel.

@@ -46,6 +46,11 @@ impl Trace {
         Self { enabled, message_max, lines: VecDeque::new(), dropped: 0 }
     }
 
+    /// Switches tracing on or off.
+    pub(crate) fn set(&mut self, enabled: bool, message_max: usize) {
+        (self.enabled, self.message_max) = (enabled, message_max);
+    }
+
     /// The oldest line that was not fetched.
     pub(crate) fn poll(&mut self) -> Option<TraceLine> {
         self.lines.pop_front()

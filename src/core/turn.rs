@@ -6,13 +6,18 @@
 
 use std::sync::Arc;
 
+use core::net::IpAddr;
+
+use super::admission::Refused;
 use super::arrival::{Arrival, Entrance};
-use super::auth::TlsPeer;
+use super::auth::{Decision, Question, TlsPeer};
 use super::batch::{Batch, Lane};
 use super::clients::Client;
 use super::close::CloseReason;
 use super::ids::{ConnId, ShardId, Slot};
 use super::outbox::PARTS_MAX;
+use super::review::Settings;
+use super::shard::ip_of;
 use super::shard::{Closed, Shard, VISITS_PER_TURN};
 use super::time::Instant;
 
@@ -87,6 +92,7 @@ impl Turn<Polled> {
         shard.now = shard.now.max(now);
         shard.clients.spool.reclaim();
         shard.visits_left = VISITS_PER_TURN;
+        shard.clients.now = shard.now;
         Self { shard, phase: Polled(()) }
     }
 
@@ -119,6 +125,29 @@ impl Turn<Polled> {
     /// Learns how much memory for unsent messages the whole broker holds.
     pub fn handle_total_spool(&mut self, bytes: u64) {
         self.shard.handle_total_spool(bytes);
+    }
+
+    /// Learns what time it is outside, in milliseconds of Unix time.
+    pub fn handle_wall_clock(&mut self, ms: u64) {
+        self.shard.wall_ms = ms;
+    }
+
+    /// Where a client comes from; `None` for one that is gone, or of a Unix socket.
+    pub fn address_of(&self, client: ConnId) -> Option<IpAddr> {
+        let slot = self.shard.clients.resolve(client)?;
+        ip_of(&self.shard.clients.get(slot).peer).parse().ok()
+    }
+
+    /// Learns what was decided about a client. Says whether the client is still there; if not, the
+    /// caller gives back what it has counted for it.
+    pub fn handle_decided(&mut self, client: ConnId, decision: Decision) -> bool {
+        self.shard.decisions.push((client, decision));
+        self.shard.clients.resolve(client).is_some()
+    }
+
+    /// Swaps a changed configuration in.
+    pub fn handle_settings(&mut self, settings: Settings) {
+        self.shard.apply_settings(settings);
     }
 
     /// A socket may have bytes.
@@ -354,11 +383,28 @@ impl Turn<Writing> {
         self.shard.shed();
         self.shard.settle_closings();
         self.shard.sweep_leaving();
+        self.shard.review_clients();
+        self.shard.retire_own_client();
         Turn { shard: self.shard, phase: Ticking(()) }
     }
 }
 
 impl Turn<Ticking> {
+    /// The next question about a client that takes hashes or signatures to answer.
+    pub fn poll_question(&mut self) -> Option<(ConnId, Question)> {
+        self.shard.poll_question()
+    }
+
+    /// Takes a question back that nobody had room for.
+    pub fn handle_undecided(&mut self, client: ConnId, question: Question) {
+        self.shard.handle_undecided(client, question);
+    }
+
+    /// The next client that was not let in.
+    pub fn poll_refused(&mut self) -> Option<Refused> {
+        self.shard.poll_refused()
+    }
+
     /// The next connection whose socket is to be closed.
     pub fn poll_closed(&mut self) -> Option<Closed> {
         self.shard.take_closed()
@@ -391,6 +437,7 @@ const WRITES_PER_TURN: usize = 512;
 #[cfg(test)]
 mod tests {
     use super::super::ids::ClientNumber;
+    use super::super::policy::Policy;
     use super::super::shard::ShardSetup;
     use super::*;
     use crate::config::Limits;
@@ -400,6 +447,7 @@ mod tests {
             id: ShardId::new(0).expect("there is a first shard"),
             shards: 1,
             batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            policy: Arc::new(Policy::open()),
             limits: Arc::new(limits),
             entrances: vec![Entrance::default()],
             seed: 1,

@@ -16,6 +16,7 @@ use super::worker::Decided;
 use crate::core::arrival::Arrival;
 use crate::core::batch::Batch;
 use crate::core::ids::ShardId;
+use crate::core::review::Settings;
 use crate::core::stats::Stats;
 
 /// What the supervisor sends to a shard.
@@ -23,6 +24,8 @@ use crate::core::stats::Stats;
 pub(crate) enum Mail {
     /// A new connection.
     Adopt { stream: TcpStream, arrival: Arrival },
+    /// A changed configuration.
+    Settings(Box<Settings>),
     /// Close every client, writing what waits, and end.
     Stop,
 }

@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::bell::Sleep;
 use super::clock::Clock;
+use super::doorkeeper::Doorkeeper;
 use super::exchange::{Exchange, Mail};
 use super::log::{Level, Log};
 use super::socket::{self, Sockets};
@@ -30,6 +31,9 @@ pub(crate) struct Reactor {
     poll: Poll,
     exchange: Arc<Exchange>,
     sockets: Sockets,
+    doorkeeper: Doorkeeper,
+    /// Whether questions about clients found no room.
+    has_questions: bool,
     clock: Clock,
     log: Log,
     stop_deadline_ns: u64,
@@ -50,6 +54,7 @@ impl Reactor {
         me: ShardId,
         poll: Poll,
         exchange: Arc<Exchange>,
+        doorkeeper: Doorkeeper,
         clock: Clock,
         log: Log,
         stop_deadline_ns: u64,
@@ -59,6 +64,8 @@ impl Reactor {
             poll,
             exchange,
             sockets: Sockets::default(),
+            doorkeeper,
+            has_questions: false,
             clock,
             log,
             stop_deadline_ns,
@@ -107,7 +114,8 @@ impl Reactor {
 
     fn timeout(&self, shard: &Shard) -> Option<Duration> {
         let stop = self.stop.map(|stop| stop.farewell_at.unwrap_or(stop.end_at));
-        let next = [shard.poll_timeout(), stop].into_iter().flatten().min()?;
+        let again = self.has_questions.then(|| self.clock.now().after_ns(ASK_AGAIN_NS));
+        let next = [shard.poll_timeout(), stop, again].into_iter().flatten().min()?;
         Some(Duration::from_nanos(next.since_ns(self.clock.now())))
     }
 
@@ -116,6 +124,7 @@ impl Reactor {
         turn.handle_total_spool(self.exchange.total_spool_bytes());
         note_events(&mut turn, events);
         self.take_mail(&mut turn);
+        self.doorkeeper.report(&mut turn, &self.exchange);
         self.say_farewell(&mut turn);
         let mut turn = turn.read();
         self.read(&mut turn);
@@ -150,6 +159,10 @@ impl Reactor {
                             );
                         }
                     }
+                }
+                Mail::Settings(settings) => {
+                    self.doorkeeper.follow(Arc::clone(&settings.policy));
+                    turn.handle_settings(*settings);
                 }
                 Mail::Stop => {
                     let now = self.clock.now();
@@ -241,7 +254,9 @@ impl Reactor {
     }
 
     fn close(&mut self, turn: &mut Turn<Ticking>) {
+        self.has_questions = self.doorkeeper.ask(turn, &self.log);
         while let Some(closed) = turn.poll_closed() {
+            self.doorkeeper.release(closed.client);
             self.sockets.close(closed.client, closed.reason.flushes());
             self.log_closed(&closed);
         }
@@ -299,5 +314,7 @@ fn token(client: ConnId) -> Token {
 
 /// How long shards only hand over and write before they close their clients, in nanoseconds.
 const QUIESCE_NS: u64 = 50_000_000;
+/// How long questions wait that found no room, in nanoseconds.
+const ASK_AGAIN_NS: u64 = 2_000_000;
 /// Events that one poll brings at most.
 const EVENTS_PER_TURN: usize = 1024;

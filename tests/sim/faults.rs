@@ -354,7 +354,8 @@ impl World {
                 limits.shard_spool_bytes_max.min(limits.total_spool_bytes_max) < 1_000_000
             }
             CloseReason::StaleConnection | CloseReason::AuthenticationTimeout => self.swarm.jumps,
-            CloseReason::MaxConnectionsExceeded
+            CloseReason::MaxAccountConnectionsExceeded
+            | CloseReason::MaxConnectionsExceeded
             | CloseReason::MaxControlLineExceeded
             | CloseReason::MaxPayloadExceeded
             | CloseReason::AuthorizationViolation

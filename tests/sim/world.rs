@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use fanfare::core::arrival::{Admission, Entrance};
 use fanfare::core::ids::ShardId;
+use fanfare::core::policy::Policy;
 use fanfare::core::shard::{Shard, ShardSetup};
 use fanfare::core::stats::Stats;
 use fanfare::core::time::Instant;
@@ -69,6 +70,7 @@ impl World {
                 id: shard_id(index),
                 shards: swarm.shards,
                 batches_per_peer: swarm.batches_per_peer,
+                policy: Arc::new(Policy::open()),
                 limits: Arc::clone(&swarm.limits),
                 entrances: vec![Entrance {
                     info: ServerInfo { max_payload: 65_536, ..ServerInfo::default() },

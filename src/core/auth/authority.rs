@@ -10,29 +10,31 @@ use std::sync::Arc;
 use super::key::{KeyKind, PublicKey, parse_signature};
 use super::password::{Floor, Stored, Work};
 use super::users::{self, Proof, User, Users, Ways};
+use super::voucher::{Fingerprint, VouchedBy, Voucher};
 use super::{Admitted, AuthRequest, Credentials, Decision, Refusal, UserLimits};
 use crate::config::Listener;
-use crate::config::access::{self, Access, Account, Rule};
+use crate::config::access::{self, Access, Account, ConnectionType, Rule};
 use crate::core::permissions::Permissions;
 
 /// See the module's head. Immutable: a new configuration makes a new one.
 #[derive(Debug)]
 pub struct Authority {
-    users: Users,
-    token: Option<Stored>,
-    single: Option<(Box<str>, Stored)>,
+    pub(super) users: Users,
+    pub(super) token: Option<Stored>,
+    pub(super) single: Option<(Box<str>, Stored)>,
     /// Whom clients without credentials become.
-    guest: Option<Guest>,
+    pub(super) guest: Option<Guest>,
     /// The token and the single user need a trusted proxy.
-    proxy_required: bool,
-    trusted_proxies: Vec<PublicKey>,
+    pub(super) proxy_required: bool,
+    pub(super) trusted_proxies: Vec<PublicKey>,
     /// What everybody in `$G` may do who is in no table.
-    global_permissions: Option<Arc<Permissions>>,
+    pub(super) global_permissions: Option<Arc<Permissions>>,
+    pub(super) seed: u64,
 }
 
 /// Whom clients without credentials become.
 #[derive(Debug)]
-enum Guest {
+pub(super) enum Guest {
     /// `no_auth_user`.
     User(Box<str>),
     /// Nobody in `$G`: the file's only users are those of the system account.
@@ -136,6 +138,7 @@ impl Authority {
             proxy_required: access.proxy_required,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
             global_permissions: compile_permissions(None, false),
+            seed,
         })
     }
 
@@ -298,13 +301,19 @@ impl Authority {
         let credentials = &request.credentials;
         let presented = credentials.pass.as_ref().map_or("", |pass| pass.expose());
         let floor = self.users.floor;
+        let way = request.connection_type;
+        let proven = |user: &User| {
+            let by = VouchedBy::User(Fingerprint::of_user(user, self.seed));
+            enter(user, request, vouching, by)
+        };
         match claim {
-            Claim::Anybody | Claim::GlobalGuest => Ok(self.in_global(None)),
+            Claim::Anybody | Claim::GlobalGuest => Ok(self.in_global(None, way, VouchedBy::Nobody)),
             Claim::Guest(user) => {
                 // The password of nats-server's guest is compared with itself, which a hash never
                 // equals: a guest with a hashed password is let in by neither broker.
                 let is_comparable = user.password().is_none_or(Stored::is_cheap);
-                if is_comparable { enter(user, request, vouching) } else { REFUSED }
+                let by = VouchedBy::Guest;
+                if is_comparable { enter(user, request, vouching, by) } else { REFUSED }
             }
             Claim::Key(text, user) => {
                 let key = user.and_then(|user| match &user.proof {
@@ -317,11 +326,11 @@ impl Authority {
                 let (Some(key), Some(signature)) = (key, signature) else { return REFUSED };
                 work.signatures += 1;
                 let signed = verify(&key, request, &signature);
-                user.filter(|_| signed).map_or(REFUSED, |user| enter(user, request, vouching))
+                user.filter(|_| signed).map_or(REFUSED, |user| proven(user))
             }
             Claim::Name(_, user) => {
                 let right = floor.matches(user.and_then(User::password), presented, work);
-                user.filter(|_| right).map_or(REFUSED, |user| enter(user, request, vouching))
+                user.filter(|_| right).map_or(REFUSED, |user| proven(user))
             }
             Claim::Certificate(user) => {
                 let Some(user) = user else { return REFUSED };
@@ -330,20 +339,22 @@ impl Authority {
                     Some(stored) => floor.matches(Some(stored), presented, work),
                     None => presented.is_empty(),
                 };
-                if right { enter(user, request, vouching) } else { REFUSED }
+                if right { proven(user) } else { REFUSED }
             }
             Claim::Token(stored) => {
                 self.demand_proxy(vouching)?;
                 let token = credentials.token.as_ref().map_or("", |token| token.expose());
                 let right = Floor::of([stored].into_iter()).matches(Some(stored), token, work);
-                if right { Ok(self.in_global(None)) } else { REFUSED }
+                let by = VouchedBy::Token(Fingerprint::of_stored(stored, self.seed));
+                if right { Ok(self.in_global(None, way, by)) } else { REFUSED }
             }
             Claim::Single(name, stored) => {
                 self.demand_proxy(vouching)?;
                 let known = self.single.as_ref().is_some_and(|(single, _)| **single == *name);
                 let floor = Floor::of([stored].into_iter());
                 let right = floor.matches(known.then_some(stored), presented, work);
-                if right { Ok(self.in_global(Some(name))) } else { REFUSED }
+                let by = VouchedBy::Single(Fingerprint::of_stored(stored, self.seed));
+                if right { Ok(self.in_global(Some(name), way, by)) } else { REFUSED }
             }
             Claim::Nothing => REFUSED,
         }
@@ -355,7 +366,12 @@ impl Authority {
     }
 
     /// What somebody may do who is in no table.
-    fn in_global(&self, name: Option<&str>) -> Admitted {
+    pub(super) fn in_global(
+        &self,
+        name: Option<&str>,
+        way: ConnectionType,
+        by: VouchedBy,
+    ) -> Admitted {
         Admitted {
             account: Account::GLOBAL.into(),
             user: name.map(Into::into),
@@ -363,17 +379,28 @@ impl Authority {
             expires_ms: None,
             limits: UserLimits::default(),
             grant: None,
+            voucher: Voucher { way, by },
         }
     }
 }
 
 /// Lets in a user who has proved to be it, if it may come this way.
-fn enter(user: &User, request: &AuthRequest, vouching: Vouching) -> Result<Admitted, Refusal> {
-    if !user.ways.allow(request.connection_type) {
-        return Err(Refusal::ConnectionType);
-    }
+fn enter(
+    user: &User,
+    request: &AuthRequest,
+    vouching: Vouching,
+    by: VouchedBy,
+) -> Result<Admitted, Refusal> {
     if user.proxy_required && vouching == Vouching::Absent {
         return Err(Refusal::Proxy);
+    }
+    rights(user, request.connection_type, by)
+}
+
+/// What a user may do, if it may come this way.
+pub(super) fn rights(user: &User, way: ConnectionType, by: VouchedBy) -> Result<Admitted, Refusal> {
+    if !user.ways.allow(way) {
+        return Err(Refusal::ConnectionType);
     }
     Ok(Admitted {
         account: user.account.clone(),
@@ -382,6 +409,7 @@ fn enter(user: &User, request: &AuthRequest, vouching: Vouching) -> Result<Admit
         expires_ms: None,
         limits: UserLimits { rate: user.rate, ..UserLimits::default() },
         grant: None,
+        voucher: Voucher { way, by },
     })
 }
 
@@ -398,7 +426,7 @@ fn is_anonymous(credentials: &Credentials) -> bool {
 }
 
 /// Refused for what was presented.
-const REFUSED: Result<Admitted, Refusal> = Err(Refusal::Credentials);
+pub(super) const REFUSED: Result<Admitted, Refusal> = Err(Refusal::Credentials);
 
 /// Whether the file is only about the system account: whoever is not of it then stays where it
 /// would be without the file, which must not become "nobody gets in", nor "nobody is asked".

@@ -20,6 +20,7 @@ pub mod key;
 mod network;
 pub mod operator;
 pub mod password;
+mod readmission;
 pub mod refusal;
 mod rights;
 mod schedule;
@@ -28,11 +29,13 @@ mod template;
 mod trust;
 mod user;
 mod users;
+pub mod voucher;
 
 use std::sync::Arc;
 
 use core::net::IpAddr;
 
+use self::voucher::Voucher;
 use super::permissions::Permissions;
 use crate::config::Secret;
 use crate::config::access::{ConnectionType, Rate};
@@ -104,6 +107,20 @@ pub struct TlsPeer {
     pub chain: Vec<Box<[u8]>>,
 }
 
+/// What somebody with time is to work on: it takes hashes or signatures.
+#[derive(Debug, Clone)]
+pub enum Question {
+    /// May this client enter? `Authority::decide` knows.
+    Enter(Box<AuthRequest>),
+    /// An external service has answered: `Authority::decide_callout` reads it.
+    Answer {
+        /// What it was asked.
+        callout: Box<Callout>,
+        /// What it answered.
+        payload: Box<[u8]>,
+    },
+}
+
 /// The answer to a request.
 #[derive(Debug, Clone)]
 pub enum Decision {
@@ -131,6 +148,8 @@ pub struct Admitted {
     pub limits: UserLimits,
     /// What a JWT said about it, when one let it in.
     pub grant: Option<Arc<Grant>>,
+    /// By what it was let in, for the day the configuration changes.
+    pub voucher: Voucher,
 }
 
 /// What a JWT said about a client that was let in: enough to judge it again when accounts change.
@@ -184,6 +203,12 @@ pub enum Refusal {
     ProxyUntrusted,
     /// The external service said no, or nothing.
     Callout,
+    /// Its account has as many connections as it may have.
+    AccountFull,
+    /// Its user has as many connections as it may have.
+    UserFull,
+    /// Its address has as many connections as it may have.
+    AddressFull,
 }
 
 /// What an external service is to be asked.

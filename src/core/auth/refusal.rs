@@ -29,6 +29,8 @@ impl Refusal {
             (Stage::Connected, Self::Expired) => ProtocolError::UserAuthenticationExpired,
             (Stage::Connected, Self::AccountExpired) => ProtocolError::AccountAuthenticationExpired,
             (Stage::Connected, Self::Revoked) => ProtocolError::UserAuthenticationRevoked,
+            (_, Self::AccountFull) => ProtocolError::MaxAccountConnections,
+            (_, Self::UserFull | Self::AddressFull) => ProtocolError::MaxConnections,
             (Stage::Connecting | Stage::Connected, _) => ProtocolError::AuthorizationViolation,
         }
     }
@@ -38,6 +40,8 @@ impl Refusal {
         match (stage, self) {
             (_, Self::Proxy) => CloseReason::ProxyRequired,
             (_, Self::ProxyUntrusted) => CloseReason::ProxyNotTrusted,
+            (_, Self::AccountFull) => CloseReason::MaxAccountConnectionsExceeded,
+            (_, Self::UserFull | Self::AddressFull) => CloseReason::MaxConnectionsExceeded,
             (Stage::Connected, Self::Expired | Self::AccountExpired) => {
                 CloseReason::AuthenticationExpired
             }
@@ -61,6 +65,9 @@ impl fmt::Display for Refusal {
             Self::Proxy => "proxy connection required",
             Self::ProxyUntrusted => "proxy is not trusted",
             Self::Callout => "refused by the auth callout",
+            Self::AccountFull => "account has no room for another connection",
+            Self::UserFull => "user has no room for another connection",
+            Self::AddressFull => "address has no room for another connection",
         })
     }
 }

@@ -15,6 +15,7 @@ use super::network::Network;
 use super::rights::{self, Wrong, bound};
 use super::schedule::{Presence, Schedule};
 use super::template::{self, Facts};
+use super::voucher::{VouchedBy, Voucher};
 use super::{Admitted, AuthRequest, Grant, Refusal, UserLimits};
 use crate::config::access::{self, Rate};
 use crate::core::permissions::Permissions;
@@ -160,6 +161,7 @@ impl User {
         let permissions = self.permissions().map_err(|Wrong| Refusal::Jwt)?;
         let permissions = permissions.or_else(|| account.written().default_permissions.clone());
         Ok(Admitted {
+            voucher: Voucher { way: request.connection_type, by: VouchedBy::Jwt },
             account: account.key.clone(),
             user: Some(self.key().into()),
             permissions: permissions.map(|written| Arc::new(Permissions::compile(&written))),

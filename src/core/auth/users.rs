@@ -102,6 +102,19 @@ impl fmt::Debug for Users {
 }
 
 impl Users {
+    /// A table of nobody.
+    pub(super) fn none() -> Self {
+        let hasher = || FixedState::with_seed(0);
+        Self {
+            list: Vec::new(),
+            by_name: Names { hasher: hasher(), table: HashTable::new() },
+            by_key: Names { hasher: hasher(), table: HashTable::new() },
+            by_subject: HashMap::with_hasher(hasher()),
+            by_parts: HashMap::with_hasher(hasher()),
+            floor: Floor::default(),
+        }
+    }
+
     /// A table of users; the name of one that comes twice if there is one.
     pub(super) fn new(users: Vec<User>, seed: u64) -> Result<Self, Box<str>> {
         let hasher = || FixedState::with_seed(seed);

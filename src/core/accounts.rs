@@ -1,0 +1,253 @@
+//! The accounts of a broker, ready for messages: bounds, mappings, and who shares what with whom.
+//!
+//! Absent: users (`auth`) and subscriptions (`interest`). A table is made once for each
+//! configuration and never changed; an account keeps its number for as long as the broker runs, so
+//! that what clients and filters are bound to stays the same account in the next table.
+
+use std::collections::BTreeMap;
+
+use fanfare_protocol::subject;
+
+use super::ids::AccountId;
+use super::import_map::ImportMap;
+use super::mappings::{MappingError, Mappings};
+use super::transform::TransformError;
+use crate::config::access::{
+    self, AccountLimits, Export, Import, Latency, ResponseType, ShareKind,
+};
+
+/// One account.
+#[derive(Debug, Default)]
+pub struct Account {
+    name: Box<str>,
+    /// Bounds.
+    pub limits: AccountLimits,
+    pub(crate) mappings: Option<Mappings>,
+    /// Streams of this account that others import.
+    pub(crate) streams: Vec<StreamShare>,
+    /// Services of others that this account imports.
+    pub(crate) services: Vec<ServiceShare>,
+    /// Whether it exists in the present configuration.
+    present: bool,
+}
+
+impl Account {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether its messages need more than a plan in their own account.
+    pub(crate) fn is_special(&self) -> bool {
+        self.mappings.is_some()
+            || self.crosses()
+            || self.limits.payload_max.is_some()
+            || self.limits.rate != access::Rate::default()
+    }
+
+    /// Whether its messages may enter other accounts.
+    pub(crate) fn crosses(&self) -> bool {
+        !self.streams.is_empty() || !self.services.is_empty()
+    }
+}
+
+/// A stream that leads from an account to one that imports it.
+#[derive(Debug)]
+pub(crate) struct StreamShare {
+    pub(crate) to: AccountId,
+    pub(crate) map: ImportMap,
+}
+
+/// A service that leads from an account that imports it to the one that exports it.
+#[derive(Debug)]
+pub(crate) struct ServiceShare {
+    pub(crate) to: AccountId,
+    pub(crate) map: ImportMap,
+    pub(crate) response: ResponseType,
+    pub(crate) threshold_ns: u64,
+    pub(crate) share: bool,
+    pub(crate) latency: Option<Latency>,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Accounts {
+    list: Vec<Account>,
+    by_name: BTreeMap<Box<str>, AccountId>,
+    /// Imports that nobody exports to their account, for the operator.
+    complaints: Vec<String>,
+}
+
+impl Accounts {
+    /// The table of a broker without any configured account.
+    pub fn none() -> Self {
+        let named = |name: &str| Account { name: name.into(), present: true, ..Account::default() };
+        let list = vec![named(GLOBAL), named(SYSTEM)];
+        let by_name = [(GLOBAL.into(), AccountId::GLOBAL), (SYSTEM.into(), AccountId::SYSTEM)];
+        Self { list, by_name: by_name.into_iter().collect(), complaints: Vec::new() }
+    }
+
+    /// The table of a configuration; accounts that `before` knows keep their numbers.
+    pub fn compile(
+        accounts: &[access::Account],
+        global_mappings: &[access::Mapping],
+        system: Option<&str>,
+        before: &Self,
+    ) -> Result<Self, AccountsError> {
+        let mut table = Self::none();
+        for known in before.list.iter().skip(2) {
+            table.insert(known.name.clone());
+        }
+        if let Some(system) = system.filter(|name| *name != SYSTEM) {
+            table.by_name.remove(SYSTEM);
+            table.by_name.insert(system.into(), AccountId::SYSTEM);
+            table.list[AccountId::SYSTEM.index()].name = system.into();
+        }
+        for account in accounts {
+            let id = match table.by_name.get(&account.name) {
+                Some(id) => *id,
+                None => table.insert(account.name.clone()),
+            };
+            if table.list.len() > ACCOUNTS_MAX {
+                return Err(AccountsError::TooMany);
+            }
+            let mappings = mappings(&account.name, &account.mappings)?;
+            let entry = &mut table.list[id.index()];
+            entry.present = true;
+            entry.limits = account.limits;
+            entry.mappings = mappings;
+        }
+        if !global_mappings.is_empty() {
+            let mappings = mappings(GLOBAL, global_mappings)?;
+            table.list[AccountId::GLOBAL.index()].mappings = mappings;
+        }
+        for account in accounts {
+            for import in &account.imports {
+                table.connect(account, import, accounts)?;
+            }
+        }
+        Ok(table)
+    }
+
+    /// The account with this name, if it is in the present configuration.
+    pub fn find(&self, name: &str) -> Option<AccountId> {
+        let id = *self.by_name.get(name)?;
+        self.list.get(id.index()).is_some_and(|account| account.present).then_some(id)
+    }
+
+    /// What is known of an account; of a number that was never given out, nothing.
+    #[inline]
+    pub fn get(&self, id: AccountId) -> &Account {
+        // INVARIANT: numbers come from this table or an earlier one, whose accounts it contains;
+        // the first account always exists.
+        self.list.get(id.index()).unwrap_or(&self.list[0])
+    }
+
+    /// Imports that lead nowhere, for the operator.
+    pub fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
+    fn insert(&mut self, name: Box<str>) -> AccountId {
+        let id = AccountId::from_index(self.list.len());
+        self.list.push(Account { name: name.clone(), ..Account::default() });
+        self.by_name.insert(name, id);
+        id
+    }
+
+    fn connect(
+        &mut self,
+        importer: &access::Account,
+        import: &Import,
+        accounts: &[access::Account],
+    ) -> Result<(), AccountsError> {
+        let exporter = accounts.iter().find(|account| account.name == import.account);
+        let export =
+            exporter.and_then(|exporter| export_for(&exporter.exports, import, &importer.name));
+        let (Some(to), Some(from), Some(export)) =
+            (self.find(&importer.name), self.find(&import.account), export)
+        else {
+            self.complaints.push(format!(
+                "account {:?} imports {:?} from {:?}, which does not export it there",
+                importer.name, import.subject, import.account
+            ));
+            return Ok(());
+        };
+        let bad = |error| AccountsError::Import(import.subject.clone(), error);
+        match import.kind {
+            ShareKind::Stream => {
+                let map = ImportMap::new(&import.subject, import.to.as_deref()).map_err(bad)?;
+                self.list[from.index()].streams.push(StreamShare { to, map });
+            }
+            ShareKind::Service => {
+                let map = ImportMap::new(&import.subject, import.to.as_deref()).map_err(bad)?;
+                self.list[to.index()].services.push(ServiceShare {
+                    to: from,
+                    map,
+                    response: export.response,
+                    threshold_ns: threshold(export),
+                    share: import.share,
+                    latency: export.latency.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why accounts cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountsError {
+    /// More than a broker has room for.
+    TooMany,
+    /// A mapping of the named account.
+    Mapping(Box<str>, MappingError),
+    /// An import of the named subject.
+    Import(Box<str>, TransformError),
+}
+
+impl std::fmt::Display for AccountsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooMany => write!(f, "more than {ACCOUNTS_MAX} accounts"),
+            Self::Mapping(account, error) => write!(f, "mapping of account {account:?}: {error}"),
+            Self::Import(subject, error) => write!(f, "import of {subject:?}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AccountsError {}
+
+/// The export that an import is satisfied by.
+fn export_for<'a>(exports: &'a [Export], import: &Import, importer: &str) -> Option<&'a Export> {
+    exports.iter().find(|export| {
+        let listed = export.accounts.as_ref();
+        export.kind == import.kind
+            && subject::covers(export.subject.as_bytes(), import.subject.as_bytes())
+            && listed.is_none_or(|list| list.iter().any(|name| **name == *importer))
+    })
+}
+
+fn mappings(
+    account: &str,
+    mappings: &[access::Mapping],
+) -> Result<Option<Mappings>, AccountsError> {
+    if mappings.is_empty() {
+        return Ok(None);
+    }
+    let bad = |error| AccountsError::Mapping(account.into(), error);
+    Mappings::compile(mappings).map(Some).map_err(bad)
+}
+
+fn threshold(export: &Export) -> u64 {
+    export.response_threshold_ns.unwrap_or(RESPONSE_THRESHOLD_NS).max(1)
+}
+
+/// The account of clients that have none of their own.
+pub const GLOBAL: &str = "$G";
+/// The system account, unless the configuration names another.
+pub const SYSTEM: &str = "$SYS";
+/// Accounts of one broker.
+pub const ACCOUNTS_MAX: usize = 1 << 20;
+/// How long an answer is waited for unless the export says otherwise (nats-server: two minutes).
+const RESPONSE_THRESHOLD_NS: u64 = 120_000_000_000;

@@ -1,0 +1,320 @@
+//! How a client gets its account: the first operation, the request, the decision, the expiry.
+//!
+//! Absent: the decision itself (`auth`), which may be made elsewhere and come late. There is one
+//! way in: whoever is bound was admitted by `Authority::decide`, and nothing is executed before.
+
+use std::sync::Arc;
+
+use core::net::IpAddr;
+
+use fanfare_protocol::connect::ConnectOptions;
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::op::PublishLine;
+
+use super::auth::refusal::Stage;
+use super::auth::{
+    Admitted, AuthRequest, Callout, ClientFacts, Credentials, Decision, Question, Refusal,
+};
+use super::badge::{Badge, Standing};
+use super::ids::{AccountId, ClientNumber, ConnId, Slot};
+use super::message::Body;
+use super::publish_cache::PublishCache;
+use super::responses::{Responses, Waiter};
+use super::session::Flow;
+use super::shard::Shard;
+use super::timer::TimerKind;
+use crate::config::Secret;
+use crate::config::access::ConnectionType;
+
+/// A client that was not let in, for the operator's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The client's number.
+    pub number: ClientNumber,
+    /// `ip:port` of the peer.
+    pub peer: Box<str>,
+    /// The user that it claimed to be.
+    pub user: Option<Box<str>>,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("authentication error")?;
+        if let Some(user) = &self.user {
+            write!(f, " - User {user:?}")?;
+        }
+        write!(f, ": {}", self.refusal)
+    }
+}
+
+impl Shard {
+    /// Whether a client may go on with these bytes, which are the first of an operation.
+    pub(crate) fn meets_first_rule(&mut self, slot: Slot, bytes: &[u8]) -> Flow {
+        if bytes.first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'c')) {
+            return Flow::Done;
+        }
+        let request = self.request(slot, &ConnectOptions::default());
+        self.ask(slot, request, None)
+    }
+
+    /// Asks for a decision about a client that said CONNECT.
+    pub(crate) fn ask_to_enter(&mut self, slot: Slot, options: ConnectOptions) -> Flow {
+        let request = self.request(slot, &options);
+        self.ask(slot, request, Some(Box::new(options)))
+    }
+
+    /// The next question that somebody should decide; the answer goes to
+    /// [`Shard::handle_decided`].
+    pub(crate) fn poll_question(&mut self) -> Option<(ConnId, Question)> {
+        while let Some((id, question)) = self.questions.pop_front() {
+            if self.clients.resolve(id).is_some() {
+                return Some((id, question));
+            }
+        }
+        None
+    }
+
+    /// Takes a question back that nobody had room for.
+    pub(crate) fn handle_undecided(&mut self, id: ConnId, question: Question) {
+        self.questions.push_front((id, question));
+    }
+
+    /// Asks again about a client that still waits.
+    pub(crate) fn ask_again(&mut self, id: ConnId, question: Question) {
+        self.questions.push_back((id, question));
+    }
+
+    /// Carries out what was decided meanwhile.
+    pub(crate) fn carry_out_decisions(&mut self) {
+        for (id, decision) in std::mem::take(&mut self.decisions) {
+            self.carry_out(id, decision);
+        }
+    }
+
+    fn carry_out(&mut self, id: ConnId, decision: Decision) {
+        let Some(slot) = self.clients.resolve(id) else { return };
+        let client = self.clients.get_mut(slot);
+        if client.standing != Standing::Waiting || client.closing.is_some() {
+            return;
+        }
+        client.places.parked = false;
+        let options = client.badge.as_mut().and_then(|badge| badge.pending.take());
+        if self.apply_decision(slot, decision, options) == Flow::Done {
+            let rest = std::mem::take(&mut self.clients.get_mut(slot).inbox.rest);
+            self.execute(slot, &rest);
+            self.ready_again(slot);
+        }
+    }
+
+    /// Ends a client whose credentials have run out.
+    pub(crate) fn expiry_due(&mut self, slot: Slot) {
+        let client = self.clients.get(slot);
+        let expires = client.badge.as_ref().and_then(|badge| badge.expires);
+        if client.closing.is_some() || client.standing != Standing::Bound {
+            return;
+        }
+        match expires {
+            Some(at) if at <= self.now => {
+                self.answer(slot, &ProtocolError::UserAuthenticationExpired);
+            }
+            Some(at) => {
+                let id = client.id;
+                self.timers.insert(id, TimerKind::Expiry, at);
+            }
+            None => {}
+        }
+    }
+
+    /// The next client that was not let in.
+    pub fn poll_refused(&mut self) -> Option<Refused> {
+        self.refused.pop_front()
+    }
+
+    /// Binds a client to what was decided about it.
+    pub(crate) fn bind(&mut self, slot: Slot, admitted: Box<Admitted>) -> Result<(), Refusal> {
+        let account = self.policy.accounts.find(&admitted.account).ok_or(Refusal::Credentials)?;
+        let expires = admitted.expires_ms.map(|at| {
+            let left_ms = at.saturating_sub(self.wall_ms);
+            self.now.after_ns(left_ms.saturating_mul(1_000_000))
+        });
+        let client = self.clients.get_mut(slot);
+        client.account = account;
+        client.standing = Standing::Bound;
+        let badge = client.badge.get_or_insert_default();
+        badge.admitted = Some(admitted);
+        badge.expires = expires;
+        badge.publish_cache = PublishCache::default();
+        self.refresh_choices(slot);
+        if let Some(at) = expires {
+            let id = self.clients.get(slot).id;
+            self.timers.insert(id, TimerKind::Expiry, at);
+        }
+        Ok(())
+    }
+
+    /// Works out again which checks a client's messages need, from its badge and account.
+    pub(crate) fn refresh_choices(&mut self, slot: Slot) {
+        let client = self.clients.get_mut(slot);
+        let account = self.policy.accounts.get(client.account);
+        let badge = client.badge.as_deref();
+        let permissions = badge.and_then(Badge::permissions);
+        client.choices.ruled = permissions.is_some()
+            || account.is_special()
+            || badge.is_some_and(|badge| {
+                badge.admitted.as_ref().is_some_and(|a| a.limits.payload_max.is_some())
+            });
+        client.choices.filtered = permissions
+            .is_some_and(|rules| rules.filters_delivery() || rules.responses().is_some());
+    }
+
+    /// The account of a client.
+    pub(crate) fn account_of(&self, slot: Slot) -> AccountId {
+        self.clients.get(slot).account
+    }
+
+    fn apply_decision(
+        &mut self,
+        slot: Slot,
+        decision: Decision,
+        options: Option<Box<ConnectOptions>>,
+    ) -> Flow {
+        let user = options.as_ref().and_then(|options| claimed_user(options));
+        match decision {
+            Decision::Admit(admitted) => match self.bind(slot, admitted) {
+                Ok(()) => match options {
+                    Some(options) => self.finish_connect(slot, &options),
+                    None => Flow::Done,
+                },
+                Err(refusal) => self.refuse_entry(slot, user, refusal),
+            },
+            Decision::Refuse(refusal) => self.refuse_entry(slot, user, refusal),
+            Decision::Ask(callout) => self.call_out(slot, callout, options),
+        }
+    }
+
+    pub(crate) fn refuse_entry(
+        &mut self,
+        slot: Slot,
+        user: Option<Box<str>>,
+        refusal: Refusal,
+    ) -> Flow {
+        self.note_refused(slot, user, refusal);
+        self.clients.push_error(slot, &refusal.error(Stage::Connecting));
+        self.clients.doom(slot, refusal.close_reason(Stage::Connecting));
+        Flow::Stop
+    }
+
+    /// Notes a refusal for the operator's log.
+    pub(crate) fn note_refused(&mut self, slot: Slot, user: Option<Box<str>>, refusal: Refusal) {
+        let client = self.clients.get(slot);
+        if self.refused.len() < REFUSED_MAX {
+            let (number, peer) = (client.number, client.peer.clone());
+            self.refused.push_back(Refused { number, peer, user, refusal });
+        }
+        self.clients.stats.entries_refused += 1;
+    }
+
+    fn ask(
+        &mut self,
+        slot: Slot,
+        request: Box<AuthRequest>,
+        options: Option<Box<ConnectOptions>>,
+    ) -> Flow {
+        let policy = Arc::clone(&self.policy);
+        let authority = &policy.authority;
+        if authority.is_cheap(&request) && !policy.counts_connections {
+            let decision = authority.decide(&request);
+            return self.apply_decision(slot, decision, options);
+        }
+        self.await_decision(slot, options);
+        let id = self.clients.get(slot).id;
+        self.questions.push_back((id, Question::Enter(request)));
+        Flow::Wait
+    }
+
+    /// Lets a client wait, unread.
+    fn await_decision(&mut self, slot: Slot, options: Option<Box<ConnectOptions>>) {
+        let client = self.clients.get_mut(slot);
+        client.standing = Standing::Waiting;
+        client.places.parked = true;
+        client.badge.get_or_insert_default().pending = options;
+    }
+
+    /// Asks an external service about a client, which waits for the answer.
+    fn call_out(
+        &mut self,
+        slot: Slot,
+        callout: Box<Callout>,
+        options: Option<Box<ConnectOptions>>,
+    ) -> Flow {
+        let user = options.as_ref().and_then(|options| claimed_user(options));
+        let Some(account) = self.policy.accounts.find(&callout.account) else {
+            return self.refuse_entry(slot, user, Refusal::Callout);
+        };
+        if !self.responses.has_room() || !self.expects_answers(account) {
+            return self.refuse_entry(slot, user, Refusal::Callout);
+        }
+        let client = self.clients.get(slot).id;
+        let mut body = callout.headers.clone();
+        let header_len = u32::try_from(body.len()).ok().filter(|length| *length > 0);
+        body.extend_from_slice(&callout.payload);
+        let total_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        body.extend_from_slice(b"\r\n");
+        let mut reply = Vec::with_capacity(Responses::REPLY_LEN);
+        let waiter = Waiter::Entry { client, callout };
+        self.responses.add(account, waiter, CALLOUT_NS, self.now, &mut reply);
+        self.arm_sweep();
+        let line = PublishLine { subject: CALLOUT_SUBJECT, reply: &reply, header_len, total_len };
+        let publisher = self.own_client();
+        self.await_decision(slot, options);
+        if !self.publish_across(publisher, account, &line, Body::Copied(&body)) {
+            // All batches towards the service's shard are full of older messages.
+            return self.refuse_entry(slot, user, Refusal::Callout);
+        }
+        Flow::Wait
+    }
+
+    fn request(&self, slot: Slot, options: &ConnectOptions) -> Box<AuthRequest> {
+        let client = self.clients.get(slot);
+        let entrance = self.entrances.get(client.listener.index());
+        let secret = |text: &Option<Box<str>>| text.as_deref().map(Secret::new);
+        Box::new(AuthRequest {
+            credentials: Credentials {
+                user: options.user.clone(),
+                pass: secret(&options.pass),
+                token: secret(&options.auth_token),
+                nkey: options.nkey.clone(),
+                sig: secret(&options.sig),
+                jwt: secret(&options.jwt),
+                proxy_sig: secret(&options.proxy_sig),
+            },
+            nonce: client.badge.as_ref().map(|badge| badge.nonce.clone()).unwrap_or_default(),
+            address: super::shard::ip_of(&client.peer).parse::<IpAddr>().ok(),
+            connection_type: entrance.map_or(ConnectionType::Standard, |e| e.connection_type),
+            map_certificate: entrance.is_some_and(|entrance| entrance.maps_certificates),
+            tls: client.tls.clone(),
+            wall_ms: self.wall_ms,
+            number: client.number.0,
+            client: ClientFacts {
+                name: options.name.clone(),
+                lang: options.lang.clone(),
+                version: options.version.clone(),
+                protocol: options.protocol,
+            },
+        })
+    }
+}
+
+/// Who a client says it is, for the log: never a secret.
+fn claimed_user(options: &ConnectOptions) -> Option<Box<str>> {
+    options.user.clone().or_else(|| options.nkey.clone())
+}
+
+/// What external services subscribe to.
+const CALLOUT_SUBJECT: &[u8] = b"$SYS.REQ.USER.AUTH";
+/// How long an external service's answer is kept a place for: longer than clients may wait.
+const CALLOUT_NS: u64 = 60_000_000_000;
+/// Refused clients that wait to be logged; more are only counted.
+const REFUSED_MAX: usize = 256;

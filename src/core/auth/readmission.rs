@@ -1,0 +1,73 @@
+//! Judging clients again that were let in by an earlier configuration.
+//!
+//! Absent: their secrets, which nobody keeps (`voucher`), and the first decision (`authority`).
+
+use super::authority::{Authority, Guest, REFUSED, rights};
+use super::password::Stored;
+use super::password::Work;
+use super::users::Users;
+use super::voucher::{Fingerprint, VouchedBy};
+use super::{Admitted, Callout, Decision, Refusal};
+
+impl Authority {
+    /// An authority that lets everybody in.
+    pub fn open() -> Self {
+        Self {
+            users: Users::none(),
+            token: None,
+            single: None,
+            guest: None,
+            proxy_required: false,
+            trusted_proxies: Vec::new(),
+            global_permissions: None,
+            seed: 0,
+        }
+    }
+
+    /// Reads what an external service answered about a client.
+    pub fn decide_callout(&self, _: &Callout, _: &[u8], _: &mut Work) -> Decision {
+        Decision::Refuse(Refusal::Callout)
+    }
+
+    /// Judges a client again that an earlier configuration let in; both have the same seed.
+    pub fn readmit(&self, admitted: &Admitted) -> Result<Admitted, Refusal> {
+        let name = admitted.user.as_deref().unwrap_or_default();
+        let way = admitted.voucher.way;
+        let same = |stored: &Stored, before: Fingerprint| {
+            Fingerprint::of_stored(stored, self.seed) == before
+        };
+        match admitted.voucher.by {
+            VouchedBy::Nobody => match (self.is_open(), &self.guest) {
+                (true, _) | (false, Some(Guest::Global)) => {
+                    Ok(self.in_global(None, way, VouchedBy::Nobody))
+                }
+                (false, Some(Guest::User(_)) | None) => REFUSED,
+            },
+            VouchedBy::Guest => {
+                let guest = matches!(&self.guest, Some(Guest::User(guest)) if **guest == *name);
+                let user = self.users.by_name(name).or_else(|| self.users.by_key(name));
+                let user = user.filter(|_| guest).ok_or(Refusal::Credentials)?;
+                rights(user, way, VouchedBy::Guest)
+            }
+            VouchedBy::User(before) => {
+                let user = self.users.by_name(name).or_else(|| self.users.by_key(name));
+                let user = user.filter(|user| Fingerprint::of_user(user, self.seed) == before);
+                let user = user.ok_or(Refusal::Credentials)?;
+                rights(user, way, VouchedBy::User(before))
+            }
+            VouchedBy::Token(before) => match &self.token {
+                Some(token) if same(token, before) => {
+                    Ok(self.in_global(None, way, VouchedBy::Token(before)))
+                }
+                Some(_) | None => REFUSED,
+            },
+            VouchedBy::Single(before) => match &self.single {
+                Some((single, stored)) if **single == *name && same(stored, before) => {
+                    Ok(self.in_global(Some(name), way, VouchedBy::Single(before)))
+                }
+                Some(_) | None => REFUSED,
+            },
+            VouchedBy::Jwt | VouchedBy::Callout => REFUSED,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Publishing under rules: mappings, permissions, and accounts that share what is published.
+//!
+//! Absent: the way of messages that no rule concerns, which is `route`'s alone and pays nothing for
+//! what stands here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::op::PublishLine;
+
+use super::accounts::Accounts;
+use super::batch::Batch;
+use super::clients::Choices;
+use super::ids::{AccountId, Slot};
+use super::legs::{self, Leg};
+use super::mappings::Mapped;
+use super::mesh;
+use super::message::Body;
+use super::responses::{Responses, Waiter};
+use super::session::Flow;
+use super::shard::Shard;
+
+impl Shard {
+    /// Publishes one message of a client that has rules, or whose account has.
+    #[inline(never)]
+    pub(crate) fn publish_ruled(
+        &mut self,
+        slot: Slot,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> Flow {
+        let policy = Arc::clone(&self.policy);
+        let accounts = &policy.accounts;
+        let client = self.clients.get(slot);
+        let (account, choices) = (client.account, client.choices);
+        let mut subject = std::mem::take(&mut self.mapped);
+        subject.clear();
+        let flow = match self.map_subject(accounts.get(account), line.subject, &mut subject) {
+            Mapped::Dropped => {
+                self.accept_publish(slot, line, choices);
+                Flow::Done
+            }
+            mapped => {
+                let subject = if mapped == Mapped::To { &subject } else { line.subject };
+                let line = PublishLine { subject, ..*line };
+                self.publish_mapped(slot, accounts, &line, body)
+            }
+        };
+        self.mapped = subject;
+        flow
+    }
+
+    fn publish_mapped(
+        &mut self,
+        slot: Slot,
+        accounts: &Accounts,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> Flow {
+        let client = self.clients.get(slot);
+        let (account, choices) = (client.account, client.choices);
+        if !self.may_publish(slot, line.subject) {
+            self.clients.stats.publishes_refused += 1;
+            let silent = Choices { verbose: false, pedantic: false, ..choices };
+            self.accept_publish(slot, line, silent);
+            return self.answer(slot, &ProtocolError::PublishViolation(line.subject.to_vec()));
+        }
+        if !accounts.get(account).crosses() {
+            return self.publish_plainly(slot, account, line, body);
+        }
+        if self.publish_across(slot, account, line, body) { Flow::Done } else { Flow::Park }
+    }
+
+    /// Publishes one message in all accounts that it reaches. Says whether it could (I4).
+    pub(crate) fn publish_across(
+        &mut self,
+        slot: Slot,
+        account: AccountId,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> bool {
+        let policy = Arc::clone(&self.policy);
+        let accounts = &policy.accounts;
+        let mut legs = std::mem::replace(&mut self.legs, legs::Legs::new(0));
+        legs.list(accounts, account, line.subject, line.reply);
+        if legs.cut {
+            self.clients.stats.legs_cut += 1;
+        }
+        let shared: Bytes;
+        let body = match body {
+            Body::Copied(bytes) if legs.as_mut_slice().len() > 1 => {
+                shared = Bytes::copy_from_slice(bytes);
+                Body::Shared(&shared)
+            }
+            Body::Copied(_) | Body::Shared(_) => body,
+        };
+        for leg in legs.as_mut_slice() {
+            self.plan_leg(slot, leg);
+        }
+        let ready = self.reserve_legs(legs.as_mut_slice(), body);
+        if ready {
+            let mut delivered = false;
+            if Some(slot) != self.clients.relays.client {
+                self.accept_publish(slot, line, self.clients.get(slot).choices);
+            }
+            for leg in legs.as_mut_slice() {
+                delivered |= self.send_leg(slot, accounts, leg, line, body);
+            }
+            if !delivered {
+                self.answer_nobody(slot, line);
+            }
+        }
+        self.legs = legs;
+        ready
+    }
+
+    /// Whether a client's user may publish to a subject.
+    fn may_publish(&mut self, slot: Slot, subject: &[u8]) -> bool {
+        let now = self.now;
+        let Some(badge) = &mut self.clients.get_mut(slot).badge else { return true };
+        let permissions =
+            badge.admitted.as_ref().and_then(|admitted| admitted.permissions.as_ref());
+        let Some(permissions) = permissions else { return true };
+        badge.publish_cache.may_publish(permissions, subject) || badge.grants.take(subject, now)
+    }
+
+    fn map_subject(
+        &mut self,
+        account: &super::accounts::Account,
+        subject: &[u8],
+        mapped: &mut Vec<u8>,
+    ) -> Mapped {
+        match &account.mappings {
+            Some(mappings) => {
+                let rng = &mut self.rng;
+                mappings.map(subject, &mut |bound| rng.below(bound), mapped)
+            }
+            None => Mapped::Unchanged,
+        }
+    }
+
+    fn plan_leg(&mut self, slot: Slot, leg: &mut Leg) {
+        std::mem::swap(&mut self.plan, &mut leg.plan);
+        self.plan_for(slot, leg.account, &leg.subject);
+        std::mem::swap(&mut self.plan, &mut leg.plan);
+    }
+
+    /// Makes sure that everything the legs need is there, for all of them or for none.
+    fn reserve_legs(&mut self, legs: &[Leg], body: Body<'_>) -> bool {
+        let mut targets = 0;
+        for leg in legs {
+            targets |= leg.plan.targets;
+            let answers = leg.service.is_some() && !leg.reply.is_empty();
+            if answers && !leg.plan.filters.is_empty() && !self.expects_answers(leg.account) {
+                return false;
+            }
+        }
+        mesh::each(targets).all(|peer| {
+            let to_peer = legs.iter().filter(|leg| leg.plan.targets & peer.bit() != 0);
+            let bytes = to_peer.map(|leg| leg_bytes(leg, body)).sum();
+            self.mesh.has_data_room(peer, bytes)
+        }) && {
+            for peer in mesh::each(targets) {
+                let to_peer = legs.iter().filter(|leg| leg.plan.targets & peer.bit() != 0);
+                self.mesh.open_data(peer, to_peer.map(|leg| leg_bytes(leg, body)).sum());
+            }
+            true
+        }
+    }
+
+    /// Sends one leg on its way. Says whether anybody took it.
+    fn send_leg(
+        &mut self,
+        slot: Slot,
+        accounts: &Accounts,
+        leg: &mut Leg,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> bool {
+        if leg.plan.filters.is_empty() {
+            return false;
+        }
+        if let Some(service) = legs::service_of(accounts, leg).filter(|_| !leg.reply.is_empty()) {
+            if !self.responses.has_room() {
+                self.clients.stats.answers_refused += 1;
+                return false;
+            }
+            let importer = leg.service.map_or(AccountId::GLOBAL, |(importer, _)| importer);
+            let reply = std::mem::take(&mut leg.reply).into_boxed_slice();
+            let waiter = Waiter::Requester { account: importer, reply, response: service.response };
+            let (threshold, now) = (service.threshold_ns, self.now);
+            self.responses.add(leg.account, waiter, threshold, now, &mut leg.reply);
+            self.arm_sweep();
+        }
+        let header_len = line.header_len.filter(|length| *length > 0);
+        let id = self.clients.spool.name_heads(1);
+        leg.head.render(id, &leg.subject, &leg.reply, header_len, line.total_len);
+        std::mem::swap(&mut self.plan, &mut leg.plan);
+        std::mem::swap(&mut self.head, &mut leg.head);
+        let choices = self.clients.get(slot).choices;
+        self.stage_open(slot, body);
+        let remote = self.plan.targets != 0;
+        let delivered = self.deliver_here(slot, body, choices) || remote;
+        std::mem::swap(&mut self.head, &mut leg.head);
+        std::mem::swap(&mut self.plan, &mut leg.plan);
+        delivered
+    }
+
+    /// Stages the message in the plan to every peer in it, into batches that were opened for it.
+    fn stage_open(&mut self, slot: Slot, body: Body<'_>) {
+        let message = self.head.message(body);
+        let client = self.clients.get(slot);
+        let not_to = (!client.choices.echo).then_some((self.id, client.id));
+        for peer in mesh::each(self.plan.targets) {
+            self.mesh.stage_into_open(peer, &message, self.plan.to(peer, not_to));
+            self.clients.stats.records_out += 1;
+        }
+    }
+}
+
+/// Bytes that a leg needs in a batch, at most.
+fn leg_bytes(leg: &Leg, body: Body<'_>) -> usize {
+    let reply = if leg.service.is_some() { Responses::REPLY_LEN } else { leg.reply.len() };
+    let body = match body {
+        Body::Copied(bytes) => bytes.len(),
+        Body::Shared(_) => 0,
+    };
+    leg.subject.len() + reply + body + HEAD_BYTES
+}
+
+const _: () = assert!(Batch::BYTES_MAX > HEAD_BYTES);
+/// Bytes of a head beside its subjects: the verb, blanks and numbers.
+const HEAD_BYTES: usize = 48;
