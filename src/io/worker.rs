@@ -318,5 +318,4 @@ const SOURCE_JOBS_MAX: usize = 16;
 const PRIORITY_STEP: i32 = 5;
 
 #[cfg(test)]
-#[path = "worker_tests.rs"]
 mod tests;

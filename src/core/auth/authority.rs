@@ -485,5 +485,4 @@ fn compile_permissions(
 const CALLOUT_SUBJECT: &str = "$SYS.REQ.USER.AUTH";
 
 #[cfg(test)]
-#[path = "authority_tests/mod.rs"]
 mod tests;

@@ -175,5 +175,4 @@ const LITERAL_KINDS: &[&str] =
     &["SERIALNUMBER", "CN", "POSTALCODE", "STREET", "L", "ST", "OU", "O", "C"];
 
 #[cfg(test)]
-#[path = "certificate_tests.rs"]
 pub(super) mod tests;

@@ -103,3 +103,107 @@ impl fmt::Display for RefusalLine<'_> {
         write!(f, ": {}", self.refusal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ClientFacts, Credentials};
+    use super::*;
+    use crate::config::Secret;
+    use crate::config::access::ConnectionType;
+
+    const ALL: [Refusal; 10] = [
+        Refusal::Credentials,
+        Refusal::ConnectionType,
+        Refusal::Jwt,
+        Refusal::Expired,
+        Refusal::Revoked,
+        Refusal::AccountExpired,
+        Refusal::Restricted,
+        Refusal::Proxy,
+        Refusal::ProxyUntrusted,
+        Refusal::Callout,
+    ];
+
+    #[test]
+    fn who_wants_in_learns_only_that_it_may_not() {
+        for refusal in ALL {
+            let error = refusal.error(Stage::Connecting);
+            assert_eq!(error.to_string(), "Authorization Violation");
+            assert!(error.closes());
+        }
+    }
+
+    #[test]
+    fn who_was_in_learns_why_it_must_leave() {
+        for (refusal, text, reason) in [
+            (Refusal::Expired, "User Authentication Expired", "Authentication Expired"),
+            (Refusal::AccountExpired, "Account Authentication Expired", "Authentication Expired"),
+            (Refusal::Revoked, "User Authentication Revoked", "Credentials Revoked"),
+            (Refusal::Credentials, "Authorization Violation", "Authentication Failure"),
+            (Refusal::Proxy, "Authorization Violation", "Proxy Required"),
+            (Refusal::ProxyUntrusted, "Authorization Violation", "Proxy Not Trusted"),
+        ] {
+            assert_eq!(refusal.error(Stage::Connected).to_string(), text);
+            assert_eq!(refusal.close_reason(Stage::Connected).to_string(), reason);
+        }
+        for refusal in ALL {
+            assert!(refusal.error(Stage::Connected).closes());
+            assert!(refusal.close_reason(Stage::Connected).flushes());
+            assert!(refusal.close_reason(Stage::Connecting).flushes());
+        }
+    }
+
+    fn line(credentials: Credentials, meant: Option<&str>) -> String {
+        let request = AuthRequest {
+            credentials,
+            nonce: "n".into(),
+            address: None,
+            connection_type: ConnectionType::Standard,
+            tls: None,
+            map_certificate: false,
+            wall_ms: 0,
+            number: 1,
+            client: ClientFacts::default(),
+        };
+        RefusalLine { request: &request, meant, refusal: Refusal::Credentials }.to_string()
+    }
+
+    #[test]
+    fn the_log_names_the_user_and_no_secret() {
+        let secret = |text: &str| Some(Secret::new(text));
+        let all = Credentials {
+            user: Some("bob".into()),
+            pass: secret("s3cret-pass"),
+            token: secret("s3cret-token"),
+            nkey: Some("UABC".into()),
+            sig: secret("s3cret-sig"),
+            jwt: secret("s3cret-jwt"),
+            proxy_sig: secret("s3cret-proxy"),
+        };
+        let keyless = Credentials { nkey: None, ..all.clone() };
+        let nameless = Credentials { user: None, ..keyless.clone() };
+        let token = Credentials { jwt: None, ..nameless.clone() };
+        let nothing = Credentials { token: None, ..token.clone() };
+        let why = "credentials unknown or wrong";
+        for (credentials, meant, who) in [
+            (all, None, " - Nkey \"UABC\""),
+            (keyless, None, " - User \"bob\""),
+            (nameless.clone(), None, " - JWT User \"\""),
+            (nameless, Some("UXYZ"), " - JWT User \"UXYZ\""),
+            (token, None, " - Token \"[REDACTED]\""),
+            (nothing.clone(), Some("guest"), " - User \"guest\""),
+            (nothing, None, ""),
+        ] {
+            let line = line(credentials, meant);
+            assert_eq!(line, format!("authentication error{who}: {why}"));
+            assert!(!line.contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_write_lines_of_its_own() {
+        let user = Some("a\n[1] [INF] all is well\r\x1b[2J\"".into());
+        let line = line(Credentials { user, ..Credentials::default() }, None);
+        assert!(line.chars().all(|letter| !letter.is_control()), "{line}");
+    }
+}
