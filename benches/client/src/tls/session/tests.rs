@@ -164,3 +164,32 @@ fn a_changed_byte_anywhere_is_noticed() {
         assert!(matches!(error, TlsFault::Library { error: rustls::Error::DecryptError, .. }));
     }
 }
+
+#[test]
+fn a_bit_that_flips_in_the_handshake_ends_it_or_is_nothing_that_counts() {
+    let (server, target) = peer(&[&rustls::version::TLS13]);
+    let mut pair = Pair { client: Session::new(&target).unwrap(), server };
+    pair.tell_server();
+    let mut flight = Vec::new();
+    while pair.server.wants_write() {
+        pair.server.write_tls(&mut flight).unwrap();
+    }
+    // The client of the handshake that was recorded is the only one that it fits, so that all
+    // others have to refuse it; the bit decides only where they do.
+    let (mut refused, mut tried) = (0, 0);
+    for position in (0..flight.len()).step_by(3) {
+        let mut flipped = flight.clone();
+        flipped[position] ^= 1 << (position % 8);
+        let mut client = Session::new(&target).unwrap();
+        tried += 1;
+        for bytes in flipped.chunks(100) {
+            if unseal(&mut client, bytes).is_err() {
+                refused += 1;
+                break;
+            }
+        }
+        assert!(!client.is_open(), "a bit of byte {position}");
+    }
+    // A length that grew leaves a client that waits for the rest.
+    assert!(refused * 10 > tried * 9, "{refused} of {tried}");
+}
