@@ -6,7 +6,7 @@
 use crate::connect::ConnectOptions;
 use crate::decimal::{write_u32, write_u64};
 use crate::encode::CR_LF;
-use crate::info::Object;
+use crate::json::Object;
 use alloc::vec::Vec;
 
 /// Appends `CONNECT {…}` with every flag spelled out and the texts that are set.

@@ -3,7 +3,7 @@
 //! Absent: where the values come from. Fields stand in nats-server's order and follow its rules
 //! of when a field is left out, because clients decide on the presence of some.
 
-use crate::decimal::write_u64;
+use crate::json::Object;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -113,107 +113,4 @@ impl ServerInfo {
         object.text_if("xkey", &self.xkey);
         object.end();
     }
-}
-
-/// Writes one JSON object, member by member; the `_if` forms leave out what says nothing.
-pub(crate) struct Object<'a> {
-    out: &'a mut Vec<u8>,
-    separator: &'static [u8],
-}
-
-impl<'a> Object<'a> {
-    pub(crate) fn begin(out: &'a mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self { out, separator: b"" }
-    }
-
-    pub(crate) fn end(self) {
-        self.out.push(b'}');
-    }
-
-    pub(crate) fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        write_json_text(self.out, value);
-    }
-
-    pub(crate) fn text_if(&mut self, key: &str, value: &str) {
-        if !value.is_empty() {
-            self.text(key, value);
-        }
-    }
-
-    pub(crate) fn number(&mut self, key: &str, value: u64) {
-        self.key(key);
-        write_u64(self.out, value);
-    }
-
-    pub(crate) fn integer(&mut self, key: &str, value: i64) {
-        self.key(key);
-        if value < 0 {
-            self.out.push(b'-');
-        }
-        write_u64(self.out, value.unsigned_abs());
-    }
-
-    fn number_if(&mut self, key: &str, value: u64) {
-        if value != 0 {
-            self.number(key, value);
-        }
-    }
-
-    pub(crate) fn flag(&mut self, key: &str, value: bool) {
-        self.key(key);
-        self.out.extend_from_slice(if value { b"true" } else { b"false" });
-    }
-
-    pub(crate) fn flag_if(&mut self, key: &str, value: bool) {
-        if value {
-            self.flag(key, value);
-        }
-    }
-
-    fn list_if(&mut self, key: &str, values: &[String]) {
-        if values.is_empty() {
-            return;
-        }
-        self.key(key);
-        let mut separator = b'[';
-        for value in values {
-            self.out.push(separator);
-            write_json_text(self.out, value);
-            separator = b',';
-        }
-        self.out.push(b']');
-    }
-
-    fn key(&mut self, key: &str) {
-        self.out.extend_from_slice(self.separator);
-        self.separator = b",";
-        write_json_text(self.out, key);
-        self.out.push(b':');
-    }
-}
-
-/// Appends a JSON string. Line ends are escaped, so the text cannot break out of its line.
-fn write_json_text(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..b' ' | 0x7f)) {
-        // Nearly every text: a server greets each connection twice.
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-        return;
-    }
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0..b' ' | 0x7f => {
-                let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied();
-                out.extend_from_slice(b"\\u00");
-                out.extend(digit(byte >> 4));
-                out.extend(digit(byte & 15));
-            }
-            _ => out.push(byte),
-        }
-    }
-    out.push(b'"');
 }

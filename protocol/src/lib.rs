@@ -39,6 +39,7 @@ pub mod error;
 pub mod grammar;
 pub mod header;
 pub mod info;
+pub mod json;
 pub mod limits;
 pub mod op;
 mod scan;

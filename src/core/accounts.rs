@@ -6,15 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use fanfare_protocol::subject;
-
 use super::ids::AccountId;
 use super::import_map::ImportMap;
 use super::mappings::{MappingError, Mappings};
-use super::transform::TransformError;
-use crate::config::access::{
-    self, AccountLimits, Export, Import, Latency, ResponseType, ShareKind,
-};
+use super::shares;
+use crate::config::access::{self, AccountLimits, Export, Latency, ResponseType, ShareKind};
 
 /// One account.
 #[derive(Debug, Default)]
@@ -121,11 +117,7 @@ impl Accounts {
             let mappings = mappings(GLOBAL, global_mappings)?;
             table.list[AccountId::GLOBAL.index()].mappings = mappings;
         }
-        for account in accounts {
-            for import in &account.imports {
-                table.connect(account, import, accounts)?;
-            }
-        }
+        table.connect(accounts);
         Ok(table)
     }
 
@@ -155,43 +147,42 @@ impl Accounts {
         id
     }
 
-    fn connect(
-        &mut self,
-        importer: &access::Account,
-        import: &Import,
-        accounts: &[access::Account],
-    ) -> Result<(), AccountsError> {
-        let exporter = accounts.iter().find(|account| account.name == import.account);
-        let export =
-            exporter.and_then(|exporter| export_for(&exporter.exports, import, &importer.name));
-        let (Some(to), Some(from), Some(export)) =
-            (self.find(&importer.name), self.find(&import.account), export)
-        else {
-            self.complaints.push(format!(
-                "account {:?} imports {:?} from {:?}, which does not export it there",
-                importer.name, import.subject, import.account
-            ));
-            return Ok(());
-        };
-        let bad = |error| AccountsError::Import(import.subject.clone(), error);
-        match import.kind {
-            ShareKind::Stream => {
-                let map = ImportMap::new(&import.subject, import.to.as_deref()).map_err(bad)?;
-                self.list[from.index()].streams.push(StreamShare { to, map });
-            }
-            ShareKind::Service => {
-                let map = ImportMap::new(&import.subject, import.to.as_deref()).map_err(bad)?;
-                self.list[to.index()].services.push(ServiceShare {
-                    to: from,
-                    map,
-                    response: export.response,
-                    threshold_ns: threshold(export),
-                    share: import.share,
-                    latency: export.latency.clone(),
-                });
+    /// Satisfies imports; what is not satisfied leads nowhere.
+    fn connect(&mut self, accounts: &[access::Account]) {
+        let named =
+            accounts.iter().filter_map(|account| Some((self.find(&account.name)?, account)));
+        let named: Vec<_> = named.collect();
+        // Whoever made the list has checked the tokens, and left out what they do not activate.
+        let (shares, refused) = shares::satisfy(&named, &mut |_, import, _| import.token.is_some());
+        let of = |id| named.iter().find(|(other, _)| *other == id).map(|(_, account)| *account);
+        for share in shares {
+            let (Some(importer), Some(exporter)) = (of(share.importer), of(share.exporter)) else {
+                continue;
+            };
+            // INVARIANT: both indexes were taken from these lists.
+            let (import, export) =
+                (&importer.imports[share.import], &exporter.exports[share.export]);
+            match import.kind {
+                ShareKind::Stream => {
+                    let stream = StreamShare { to: share.importer, map: share.map };
+                    self.list[share.exporter.index()].streams.push(stream);
+                }
+                ShareKind::Service => {
+                    self.list[share.importer.index()].services.push(ServiceShare {
+                        to: share.exporter,
+                        map: share.map,
+                        response: export.response,
+                        threshold_ns: threshold(export),
+                        share: import.share,
+                        latency: export.latency.clone(),
+                    });
+                }
             }
         }
-        Ok(())
+        for refused in refused {
+            let importer = self.get(refused.importer).name();
+            self.complaints.push(format!("Account {importer:?}: {refused}"));
+        }
     }
 }
 
@@ -202,8 +193,6 @@ pub enum AccountsError {
     TooMany,
     /// A mapping of the named account.
     Mapping(Box<str>, MappingError),
-    /// An import of the named subject.
-    Import(Box<str>, TransformError),
 }
 
 impl std::fmt::Display for AccountsError {
@@ -211,22 +200,11 @@ impl std::fmt::Display for AccountsError {
         match self {
             Self::TooMany => write!(f, "more than {ACCOUNTS_MAX} accounts"),
             Self::Mapping(account, error) => write!(f, "mapping of account {account:?}: {error}"),
-            Self::Import(subject, error) => write!(f, "import of {subject:?}: {error}"),
         }
     }
 }
 
 impl std::error::Error for AccountsError {}
-
-/// The export that an import is satisfied by.
-fn export_for<'a>(exports: &'a [Export], import: &Import, importer: &str) -> Option<&'a Export> {
-    exports.iter().find(|export| {
-        let listed = export.accounts.as_ref();
-        export.kind == import.kind
-            && subject::covers(export.subject.as_bytes(), import.subject.as_bytes())
-            && listed.is_none_or(|list| list.iter().any(|name| **name == *importer))
-    })
-}
 
 fn mappings(
     account: &str,

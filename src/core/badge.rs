@@ -33,6 +33,9 @@ pub(crate) struct Badge {
     pub(crate) admitted: Option<Box<Admitted>>,
     /// When it must leave.
     pub(crate) expires: Option<Instant>,
+    /// When it was last sent a PING, and how long it took to answer the first, in nanoseconds.
+    pub(crate) pinged: Instant,
+    pub(crate) rtt_ns: u64,
     /// Subjects that it may publish to, as last asked.
     pub(crate) publish_cache: PublishCache,
     /// Replies that it may send because it was asked.

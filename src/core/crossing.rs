@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::op::PublishLine;
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, ServiceShare};
 use super::batch::Batch;
 use super::clients::Choices;
 use super::ids::{AccountId, Slot};
@@ -17,9 +17,11 @@ use super::legs::{self, Leg};
 use super::mappings::Mapped;
 use super::mesh;
 use super::message::Body;
+use super::request_info::{self, Requester, Shared};
 use super::responses::{Responses, Waiter};
 use super::session::Flow;
-use super::shard::Shard;
+use super::shard::{Shard, ip_of};
+use super::texts::TextId;
 
 impl Shard {
     /// Publishes one message of a client that has rules, or whose account has.
@@ -104,8 +106,24 @@ impl Shard {
             if Some(slot) != self.clients.relays.client {
                 self.accept_publish(slot, line, self.clients.get(slot).choices);
             }
+            let mut marked = None;
             for leg in legs.as_mut_slice() {
-                delivered |= self.send_leg(slot, accounts, leg, line, body);
+                let Some(service) = legs::service_of(accounts, leg) else {
+                    delivered |= self.send_leg(slot, None, leg, line, body);
+                    continue;
+                };
+                // Whoever imports first says what is told; services further on hear the same.
+                let marked = marked.get_or_insert_with(|| {
+                    let requester = self.requester(slot, accounts, service);
+                    request_info::mark(line, body, &requester)
+                });
+                let line = PublishLine {
+                    header_len: Some(marked.header_len),
+                    total_len: marked.total_len,
+                    ..*line
+                };
+                let body = Body::Shared(&marked.body);
+                delivered |= self.send_leg(slot, Some(service), leg, &line, body);
             }
             if !delivered {
                 self.answer_nobody(slot, line);
@@ -113,6 +131,36 @@ impl Shard {
         }
         self.legs = legs;
         ready
+    }
+
+    /// What a service is told of a client.
+    fn requester<'a>(
+        &'a self,
+        slot: Slot,
+        accounts: &'a Accounts,
+        service: &ServiceShare,
+    ) -> Requester<'a> {
+        let client = self.clients.get(slot);
+        let badge = client.badge.as_deref();
+        let text = |id: Option<TextId>| {
+            id.and_then(|id| std::str::from_utf8(self.clients.names.text(id)).ok()).unwrap_or("")
+        };
+        let admitted = badge.and_then(|badge| badge.admitted.as_deref());
+        let server = self.entrances.first().map_or("", |entrance| &entrance.info.server_name);
+        let shared = service.share.then(|| Shared {
+            host: ip_of(&client.peer),
+            number: client.number.0,
+            user: admitted.and_then(|admitted| admitted.user.as_deref()).unwrap_or(""),
+            name: text(client.name),
+            lang: text(client.lang),
+            version: text(client.version),
+            server,
+        });
+        Requester {
+            account: accounts.get(client.account).name(),
+            rtt_ns: badge.map_or(0, |badge| badge.rtt_ns),
+            shared,
+        }
     }
 
     /// Whether a client's user may publish to a subject.
@@ -173,7 +221,7 @@ impl Shard {
     fn send_leg(
         &mut self,
         slot: Slot,
-        accounts: &Accounts,
+        service: Option<&ServiceShare>,
         leg: &mut Leg,
         line: &PublishLine<'_>,
         body: Body<'_>,
@@ -181,7 +229,7 @@ impl Shard {
         if leg.plan.filters.is_empty() {
             return false;
         }
-        if let Some(service) = legs::service_of(accounts, leg).filter(|_| !leg.reply.is_empty()) {
+        if let Some(service) = service.filter(|_| !leg.reply.is_empty()) {
             if !self.responses.has_room() {
                 self.clients.stats.answers_refused += 1;
                 return false;

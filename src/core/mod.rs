@@ -57,6 +57,7 @@ mod plan;
 pub mod policy;
 pub mod publish_cache;
 mod relay;
+mod request_info;
 mod responses;
 pub mod review;
 pub mod rng;

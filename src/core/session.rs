@@ -170,7 +170,11 @@ impl Shard {
     }
 
     fn pong(&mut self, slot: Slot) -> Flow {
+        let now = self.now;
         let client = self.clients.get_mut(slot);
+        if let Some(badge) = client.badge.as_mut().filter(|_| client.pings_out == 1) {
+            badge.rtt_ns = now.since_ns(badge.pinged);
+        }
         client.pings_out = 0;
         client.rtt_known = true;
         Flow::Done

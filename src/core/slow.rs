@@ -78,7 +78,7 @@ impl Shard {
 
     /// Sends a PING to a silent client, or ends one that answered none.
     pub(crate) fn ping_due(&mut self, slot: Slot) {
-        let interval = self.limits.ping_interval_ns;
+        let (now, interval) = (self.now, self.limits.ping_interval_ns);
         let client = self.clients.get_mut(slot);
         client.places.ping_timer = false;
         if client.closing.is_some() {
@@ -109,6 +109,9 @@ impl Shard {
                 return;
             }
             client.pings_out = client.pings_out.saturating_add(1);
+            if let Some(badge) = &mut client.badge {
+                badge.pinged = now;
+            }
             self.clients.push_fixed(slot, Fixed::Ping);
         }
         let mut next = interval - self.jitter(interval / 10);

@@ -1,0 +1,122 @@
+//! Writing JSON, one object at a time.
+//!
+//! Absent: reading it (`connect`), nesting, and any check of keys, which are the crate's own.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::decimal::write_u64;
+
+/// Writes one JSON object, member by member; the `_if` forms leave out what says nothing.
+#[derive(Debug)]
+pub struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    separator: &'static [u8],
+}
+
+impl<'a> Object<'a> {
+    /// Begins an object.
+    pub fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, separator: b"" }
+    }
+
+    /// Ends it.
+    pub fn end(self) {
+        self.out.push(b'}');
+    }
+
+    /// A text.
+    pub fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        write_json_text(self.out, value);
+    }
+
+    /// A text, unless it is empty.
+    pub fn text_if(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            self.text(key, value);
+        }
+    }
+
+    /// A number.
+    pub fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        write_u64(self.out, value);
+    }
+
+    /// A number that may be negative.
+    pub fn integer(&mut self, key: &str, value: i64) {
+        self.key(key);
+        if value < 0 {
+            self.out.push(b'-');
+        }
+        write_u64(self.out, value.unsigned_abs());
+    }
+
+    /// A number, unless it is 0.
+    pub fn number_if(&mut self, key: &str, value: u64) {
+        if value != 0 {
+            self.number(key, value);
+        }
+    }
+
+    /// True or false.
+    pub fn flag(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// True, or nothing.
+    pub fn flag_if(&mut self, key: &str, value: bool) {
+        if value {
+            self.flag(key, value);
+        }
+    }
+
+    /// A list of texts, unless it is empty.
+    pub fn list_if(&mut self, key: &str, values: &[String]) {
+        if values.is_empty() {
+            return;
+        }
+        self.key(key);
+        let mut separator = b'[';
+        for value in values {
+            self.out.push(separator);
+            write_json_text(self.out, value);
+            separator = b',';
+        }
+        self.out.push(b']');
+    }
+
+    fn key(&mut self, key: &str) {
+        self.out.extend_from_slice(self.separator);
+        self.separator = b",";
+        write_json_text(self.out, key);
+        self.out.push(b':');
+    }
+}
+
+/// Appends a JSON string. Line ends are escaped, so the text cannot break out of its line.
+fn write_json_text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..b' ' | 0x7f)) {
+        // Nearly every text: a server greets each connection twice.
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0..b' ' | 0x7f => {
+                let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied();
+                out.extend_from_slice(b"\\u00");
+                out.extend(digit(byte >> 4));
+                out.extend(digit(byte & 15));
+            }
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
