@@ -16,6 +16,7 @@ use super::auth::{
     Admitted, AuthRequest, Callout, ClientFacts, Credentials, Decision, Question, Refusal,
 };
 use super::badge::{Badge, Standing};
+use super::bucket::TokenBucket;
 use super::ids::{AccountId, ClientNumber, ConnId, Slot};
 use super::message::Body;
 use super::publish_cache::PublishCache;
@@ -139,6 +140,9 @@ impl Shard {
             let left_ms = at.saturating_sub(self.wall_ms);
             self.now.after_ns(left_ms.saturating_mul(1_000_000))
         });
+        let most = u32::try_from(self.limits.payload_max).unwrap_or(u32::MAX);
+        let rate = self.policy.connection_rate;
+        let bucket = TokenBucket::new(&rate, most, self.now).map(Box::new);
         let client = self.clients.get_mut(slot);
         client.account = account;
         client.standing = Standing::Bound;
@@ -146,6 +150,7 @@ impl Shard {
         badge.admitted = Some(admitted);
         badge.expires = expires;
         badge.publish_cache = PublishCache::default();
+        badge.bucket = bucket;
         self.refresh_choices(slot);
         if let Some(at) = expires {
             let id = self.clients.get(slot).id;
@@ -156,15 +161,16 @@ impl Shard {
 
     /// Works out again which checks a client's messages need, from its badge and account.
     pub(crate) fn refresh_choices(&mut self, slot: Slot) {
+        let client = self.clients.get(slot);
+        let paced = self.is_paced(client.badge.as_deref(), client.account);
         let client = self.clients.get_mut(slot);
         let account = self.policy.accounts.get(client.account);
         let badge = client.badge.as_deref();
         let permissions = badge.and_then(Badge::permissions);
-        client.choices.ruled = permissions.is_some()
-            || account.is_special()
-            || badge.is_some_and(|badge| {
-                badge.admitted.as_ref().is_some_and(|a| a.limits.payload_max.is_some())
-            });
+        let payload_max = badge.and_then(Badge::payload_max);
+        client.choices.paced = paced;
+        client.choices.ruled =
+            permissions.is_some() || account.is_special() || payload_max.is_some() || paced;
         client.choices.filtered = permissions
             .is_some_and(|rules| rules.filters_delivery() || rules.responses().is_some());
     }

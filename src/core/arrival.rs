@@ -103,6 +103,7 @@ impl Shard {
             client.badge.get_or_insert_default().nonce = nonce;
         }
         if self.policy.authority.is_open() {
+            self.set_pace(id.slot);
             self.refresh_choices(id.slot);
         } else {
             self.clients.get_mut(id.slot).standing = Standing::Stranger;

@@ -6,6 +6,7 @@
 use fanfare_protocol::connect::ConnectOptions;
 
 use super::auth::Admitted;
+use super::bucket::TokenBucket;
 use super::grants::ResponseGrants;
 use super::permissions::Permissions;
 use super::publish_cache::PublishCache;
@@ -36,6 +37,8 @@ pub(crate) struct Badge {
     /// When it was last sent a PING, and how long it took to answer the first, in nanoseconds.
     pub(crate) pinged: Instant,
     pub(crate) rtt_ns: u64,
+    /// Flow of this connection, if it is bounded.
+    pub(crate) bucket: Option<Box<TokenBucket>>,
     /// Subjects that it may publish to, as last asked.
     pub(crate) publish_cache: PublishCache,
     /// Replies that it may send because it was asked.

@@ -39,6 +39,8 @@ pub(crate) struct Choices {
     pub(crate) async_info: bool,
     /// What it publishes is subject to rules: permissions, mappings, other accounts, a rate.
     pub(crate) ruled: bool,
+    /// It may publish only so fast.
+    pub(crate) paced: bool,
     /// What it would be sent is looked at first, or noted.
     pub(crate) filtered: bool,
 }
@@ -52,6 +54,7 @@ impl Choices {
         no_responders: false,
         async_info: false,
         ruled: false,
+        paced: false,
         filtered: false,
     };
 }

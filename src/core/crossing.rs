@@ -32,6 +32,21 @@ impl Shard {
         line: &PublishLine<'_>,
         body: Body<'_>,
     ) -> Flow {
+        let choices = self.clients.get(slot).choices;
+        if choices.paced
+            && let Err(until) = self.pass(slot, line.total_len)
+        {
+            self.pause_until = until;
+            return Flow::Pause;
+        }
+        let flow = self.publish_passed(slot, line, body);
+        if choices.paced && flow == Flow::Park {
+            self.unpass(slot, line.total_len);
+        }
+        flow
+    }
+
+    fn publish_passed(&mut self, slot: Slot, line: &PublishLine<'_>, body: Body<'_>) -> Flow {
         let policy = Arc::clone(&self.policy);
         let accounts = &policy.accounts;
         let client = self.clients.get(slot);

@@ -51,6 +51,7 @@ pub mod mappings;
 mod mesh;
 mod message;
 mod outbox;
+mod pace;
 pub mod permissions;
 pub mod placement;
 mod plan;

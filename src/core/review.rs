@@ -42,6 +42,7 @@ impl Shard {
         self.limits = settings.limits;
         self.entrances = settings.entrances;
         self.policy = settings.policy;
+        self.paces.clear();
         // Whoever publishes before it is looked at is held to the new accounts, if not yet to the
         // new permissions.
         self.clients.let_all_be_ruled();
@@ -77,6 +78,7 @@ impl Shard {
         let readmitted = match admitted {
             Some(admitted) => policy.authority.readmit(admitted),
             None if policy.authority.is_open() => {
+                self.set_pace(slot);
                 self.refresh_choices(slot);
                 return;
             }

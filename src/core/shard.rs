@@ -21,6 +21,7 @@ use super::interest::Interest;
 use super::legs::Legs;
 use super::mesh::Mesh;
 use super::message::Head;
+use super::pace::Paces;
 use super::plan::Plan;
 use super::policy::Policy;
 use super::responses::Responses;
@@ -132,6 +133,8 @@ pub struct Shard {
     /// Scratch of a publish that crosses accounts, and of one whose subject is mapped.
     pub(crate) legs: Legs,
     pub(crate) mapped: Vec<u8>,
+    /// Buckets that several clients share.
+    pub(crate) paces: Paces,
     /// How many batches had been returned when relays were last carried on.
     relays_at: u64,
     sweep_armed: bool,
@@ -191,6 +194,7 @@ impl Shard {
             responses: Responses::new(id, seeds.next_u64()),
             legs: Legs::new(shards),
             mapped: Vec::new(),
+            paces: Paces::default(),
             relays_at: 0,
             sweep_armed: false,
             pause_until: Instant::default(),

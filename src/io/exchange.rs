@@ -129,7 +129,6 @@ impl Exchange {
     }
 
     /// Brings a shard the answer to a question about one of its clients.
-    #[expect(dead_code, reason = "shards ask for decisions in the next step")]
     pub(crate) fn hand_back(&self, decided: Decided) {
         let shard = decided.shard;
         self.door(shard).decided.push(decided);
@@ -138,7 +137,6 @@ impl Exchange {
     }
 
     /// The next answer for a shard.
-    #[expect(dead_code, reason = "shards ask for decisions in the next step")]
     pub(crate) fn next_decided(&self, me: ShardId) -> Option<Decided> {
         self.door(me).decided.pop()
     }
