@@ -7,9 +7,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::key::{KeyKind, PublicKey, parse_signature};
+use super::key::{PublicKey, parse_signature};
+use super::nonce;
 use super::password::{Floor, Stored, Work};
-use super::users::{self, Proof, User, Users, Ways};
+use super::users::{self, User, Users, Ways};
 use super::voucher::{Fingerprint, VouchedBy, Voucher};
 use super::{Admitted, AuthRequest, Credentials, Decision, Refusal, UserLimits};
 use crate::config::Listener;
@@ -228,7 +229,7 @@ impl Authority {
         let signature = parse_signature(signature.expose()).ok_or(Refusal::ProxyUntrusted)?;
         let signed = |key: &PublicKey| {
             work.signatures += 1;
-            verify(key, request, &signature)
+            nonce::verify(key, request, &signature)
         };
         let vouched = self.trusted_proxies.iter().any(signed);
         if vouched { Ok(Vouching::Vouched) } else { Err(Refusal::ProxyUntrusted) }
@@ -313,33 +314,27 @@ impl Authority {
                 // equals: a guest with a hashed password is let in by neither broker.
                 let is_comparable = user.password().is_none_or(Stored::is_cheap);
                 let by = VouchedBy::Guest;
-                if is_comparable { enter(user, request, vouching, by) } else { REFUSED }
+                if is_comparable {
+                    enter(user, request, vouching, by)
+                } else {
+                    refuse(Some(user), vouching)
+                }
             }
             Claim::Key(text, user) => {
-                let key = user.and_then(|user| match &user.proof {
-                    Proof::Key(key) => Some(*key),
-                    Proof::Password(_) | Proof::Certificate => None,
-                });
-                // A stranger's signature is verified, too, so that both take the same time.
-                let key = key.or_else(|| PublicKey::parse(text, KeyKind::User));
-                let signature = credentials.sig.as_ref().and_then(|s| parse_signature(s.expose()));
-                let (Some(key), Some(signature)) = (key, signature) else { return REFUSED };
-                work.signatures += 1;
-                let signed = verify(&key, request, &signature);
-                user.filter(|_| signed).map_or(REFUSED, |user| proven(user))
+                let signed = nonce::is_signed(text, user, request, work);
+                user.filter(|_| signed).map_or(refuse(user, vouching), proven)
             }
             Claim::Name(_, user) => {
                 let right = floor.matches(user.and_then(User::password), presented, work);
-                user.filter(|_| right).map_or(REFUSED, |user| proven(user))
+                user.filter(|_| right).map_or(refuse(user, vouching), proven)
             }
             Claim::Certificate(user) => {
-                let Some(user) = user else { return REFUSED };
                 // The certificate says who; a password that is set must be right all the same.
-                let right = match user.password() {
+                let right = match user.and_then(User::password) {
                     Some(stored) => floor.matches(Some(stored), presented, work),
                     None => presented.is_empty(),
                 };
-                if right { proven(user) } else { REFUSED }
+                user.filter(|_| right).map_or(refuse(user, vouching), proven)
             }
             Claim::Token(stored) => {
                 self.demand_proxy(vouching)?;
@@ -384,6 +379,16 @@ impl Authority {
     }
 }
 
+/// Refuses a client, if it is about somebody who needs a proxy for want of it. Whoever could still
+/// let it in, as an auth callout could, must not where the proxy is missing, and so this is looked
+/// at whatever else was wrong.
+fn refuse(user: Option<&User>, vouching: Vouching) -> Result<Admitted, Refusal> {
+    match user {
+        Some(user) if user.proxy_required && vouching == Vouching::Absent => Err(Refusal::Proxy),
+        Some(_) | None => REFUSED,
+    }
+}
+
 /// Lets in a user who has proved to be it, if it may come this way.
 fn enter(
     user: &User,
@@ -411,12 +416,6 @@ pub(super) fn rights(user: &User, way: ConnectionType, by: VouchedBy) -> Result<
         grant: None,
         voucher: Voucher { way, by },
     })
-}
-
-/// Whether the nonce was signed. A request without a nonce cannot prove anything by a signature:
-/// whoever has seen one of nothing could show it again.
-fn verify(key: &PublicKey, request: &AuthRequest, signature: &[u8; 64]) -> bool {
-    !request.nonce.is_empty() && key.verify(request.nonce.as_bytes(), signature)
 }
 
 /// Whether nothing was presented. A JWT is nothing here: nats-server throws it away where there is

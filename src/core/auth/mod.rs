@@ -18,6 +18,7 @@ mod json;
 pub mod jwt;
 pub mod key;
 mod network;
+mod nonce;
 pub mod operator;
 pub mod password;
 mod readmission;

@@ -127,7 +127,9 @@ fn a_proxys_signature_is_looked_at_before_everything() {
     assert_eq!(vouched(named("a", "one"), &stranger, NONCE), "ProxyUntrusted");
     assert_eq!(outcome(&ready, &named("a", "one")), "$G/a");
     assert_eq!(outcome(&ready, &named("b", "two")), "Proxy");
-    assert_eq!(outcome(&ready, &named("b", "wrong")), "Credentials");
+    // The proxy is missing whatever else is wrong: nobody else may let such a client in.
+    assert_eq!(outcome(&ready, &named("b", "wrong")), "Proxy");
+    assert_eq!(outcome(&ready, &named("c", "wrong")), "Credentials");
     // Where nobody is trusted a signature means nothing.
     let mut request = named("b", "two");
     request.credentials.proxy_sig = Some(sign(&proxy, NONCE));
