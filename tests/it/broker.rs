@@ -179,20 +179,12 @@ impl Settings {
 
     /// Starts the process and waits for nothing.
     pub(crate) fn spawn(&self) -> Process {
-        Process(self.command().spawn().expect("the binary starts"))
+        Process::spawn(self.command())
     }
 
     /// Starts a broker and waits until it says that it is ready.
     pub(crate) fn start(&self) -> Broker {
-        let mut process = self.spawn();
-        let log = process.log();
-        let listening = log
-            .find("Listening for client connections on ")
-            .unwrap_or_else(|| panic!("the broker ended at its start:\n{}", log.so_far()));
-        let address = listening.rsplit(' ').next().and_then(|text| text.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("no address in {listening:?}"));
-        log.find("Server is ready").expect("the broker gets ready");
-        Broker { process, log, address }
+        Broker::ready(self.spawn())
     }
 
     /// Starts a broker that must refuse to run; returns its status and what it wrote.
@@ -208,6 +200,11 @@ impl Settings {
 pub(crate) struct Process(Child);
 
 impl Process {
+    /// Starts a command whose standard output and error are pipes.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        Self(command.spawn().expect("the binary starts"))
+    }
+
     /// Its number.
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
@@ -248,6 +245,18 @@ impl Broker {
     /// Starts one with default settings.
     pub(crate) fn start() -> Self {
         Settings::default().start()
+    }
+
+    /// Waits until a process says that it is ready.
+    pub(crate) fn ready(mut process: Process) -> Self {
+        let log = process.log();
+        let listening = log
+            .find("Listening for client connections on ")
+            .unwrap_or_else(|| panic!("the broker ended at its start:\n{}", log.so_far()));
+        let address = listening.rsplit(' ').next().and_then(|text| text.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in {listening:?}"));
+        log.find("Server is ready").expect("the broker gets ready");
+        Self { process, log, address }
     }
 
     /// Where it listens.

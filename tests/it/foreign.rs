@@ -7,12 +7,13 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use crate::broker::{Settings, wait};
 use crate::log::Log;
 
 /// Where the programs are.
-fn sources() -> PathBuf {
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 
@@ -71,13 +72,35 @@ fn run(mut command: Command, host: &'static str, cases: usize) {
     assert_eq!(passed.len(), cases, "{passed:?}");
 }
 
+/// The folder with an interpreter and the libraries for Python, and a real nats-server.
+pub(crate) fn python() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    let list = sources().join("python/requirements.txt");
+    PLACE.get_or_init(|| {
+        environment("python", &list, |place| {
+            must(Command::new("python3").args(["-m", "venv"]).arg(place));
+            must(Command::new(place.join("bin/pip")).args(["install", "-q", "-r"]).arg(&list));
+        })
+    })
+}
+
+/// The folder with the libraries for Node.js.
+pub(crate) fn node() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    let list = sources().join("node/package-lock.json");
+    PLACE.get_or_init(|| {
+        environment("node", &list, |place| {
+            for name in ["package.json", "package-lock.json"] {
+                fs::copy(sources().join("node").join(name), place.join(name)).expect("a copy");
+            }
+            must(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(place));
+        })
+    })
+}
+
 #[test]
 fn python_nats_py() {
-    let list = sources().join("python/requirements.txt");
-    let place = environment("python", &list, |place| {
-        must(Command::new("python3").args(["-m", "venv"]).arg(place));
-        must(Command::new(place.join("bin/pip")).args(["install", "-q", "-r"]).arg(&list));
-    });
+    let place = python();
     let mut command = Command::new(place.join("bin/python"));
     command.arg(sources().join("python/matrix.py"));
     run(command, "127.0.30.1", 11);
@@ -85,13 +108,7 @@ fn python_nats_py() {
 
 #[test]
 fn node_transport_node() {
-    let list = sources().join("node/package-lock.json");
-    let place = environment("node", &list, |place| {
-        for name in ["package.json", "package-lock.json"] {
-            fs::copy(sources().join("node").join(name), place.join(name)).expect("a copy");
-        }
-        must(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(place));
-    });
+    let place = node();
     let mut command = Command::new("node");
     command.arg(sources().join("node/matrix.cjs"));
     command.env("NODE_PATH", place.join("node_modules"));

@@ -62,12 +62,18 @@ impl Log {
 
     /// The first line that contains `needle`; waits for it. `None` when the log ended without.
     pub(crate) fn find(&self, needle: &str) -> Option<String> {
+        self.find_any(&[needle], 0).map(|(line, _)| line)
+    }
+
+    /// The first line from number `start` on that contains one of `needles`, and its number.
+    pub(crate) fn find_any(&self, needles: &[&str], start: usize) -> Option<(String, usize)> {
         let limit = Instant::now() + DEADLINE;
         let mut written = self.shared.0.lock().unwrap();
-        let mut seen = 0;
+        let mut seen = start;
+        let wanted = |line: &String| needles.iter().any(|needle| line.contains(needle));
         loop {
-            if let Some(line) = written.lines[seen..].iter().find(|line| line.contains(needle)) {
-                return Some(line.clone());
+            if let Some(index) = written.lines[seen..].iter().position(wanted) {
+                return Some((written.lines[seen + index].clone(), seen + index));
             }
             if written.ended {
                 return None;
@@ -76,7 +82,7 @@ impl Log {
             let left = limit.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero(),
-                "no log line with {needle:?} in:\n{}",
+                "no log line with one of {needles:?} in:\n{}",
                 written.lines.join("\n")
             );
             written = self.shared.1.wait_timeout(written, left).unwrap().0;

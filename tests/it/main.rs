@@ -21,6 +21,8 @@ mod lifecycle;
 mod limits;
 mod log;
 mod malformed;
+mod parity;
+mod parity_scenarios;
 mod rust_client;
 mod signals;
 mod slow;

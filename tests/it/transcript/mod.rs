@@ -8,6 +8,7 @@ mod play;
 mod script;
 mod split;
 
+pub(crate) use pattern::{Fit, Pattern};
 pub(crate) use play::play;
-pub(crate) use script::Script;
+pub(crate) use script::{Script, resolve};
 pub(crate) use split::{SPLITS, Split};

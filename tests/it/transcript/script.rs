@@ -134,7 +134,7 @@ impl Script {
 }
 
 /// Resolves the escapes of a line and gives it its line end.
-fn resolve(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn resolve(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('\\') {

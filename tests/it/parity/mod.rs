@@ -1,0 +1,19 @@
+//! Scenarios that are played side by side against Fanfare and a real nats-server.
+//!
+//! Absent: the scenarios and their configurations; those are in `tests/parity`, whose `README.md`
+//! describes the notation. Nothing here says what is right: that is what nats-server does.
+
+mod callout;
+mod certificates;
+mod compare;
+mod fixture;
+mod link;
+mod play;
+mod probe;
+mod record;
+mod scenario;
+mod server;
+
+pub(crate) use compare::compare;
+pub(crate) use scenario::Scenario;
+pub(crate) use server::Side;
