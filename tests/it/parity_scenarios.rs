@@ -36,9 +36,10 @@ scenarios! {
 
     }
     reference {
-        absent accounts bcrypt bcrypt_token jetstream_absent json limits logging mappings
-        nkeys no_auth_user permissions queue_permissions services streams syntax
-        system_account token user_and_password variables
+        absent accounts bcrypt bcrypt_token connection_types jetstream_absent json limits
+        logging mappings nkeys no_auth_user permissions proxy_protocol queue_permissions
+        services streams syntax system_account tls tls_auto tls_delay tls_first tls_map
+        tls_optional tls_pinned tls_verify token user_and_password variables
     }
 }
 
