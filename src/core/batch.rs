@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::ids::{AccountId, ConnId, Handle, ShardId};
 use super::interest::Change;
 use super::message::{Body, HeadId, Message};
+use super::usage::Used;
 
 /// Which law a batch obeys at hand-off: interest goes first (I3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub(crate) struct DeliverTo<'a> {
 enum Record {
     Filter { account: AccountId, filter_len: u32, handle: Handle, present: bool },
     Queue { account: AccountId, filter_len: u32, queue_len: u32, handle: Handle, count: u32 },
+    Usage { account: AccountId, user_len: u32, used: Used },
     Message(MessageRecord),
 }
 
@@ -139,6 +141,7 @@ impl Batch {
         match change {
             Change::Filter { filter, .. } => filter.len(),
             Change::Queue { filter, queue, .. } => filter.len() + queue.len(),
+            Change::Usage { user, .. } => user.len(),
         }
     }
 
@@ -156,6 +159,11 @@ impl Batch {
                 self.bytes.extend_from_slice(filter);
                 let filter_len = narrow(filter.len());
                 self.records.push(Record::Filter { account, filter_len, handle, present });
+            }
+            Change::Usage { account, user, used } => {
+                self.bytes.extend_from_slice(user);
+                let user_len = narrow(user.len());
+                self.records.push(Record::Usage { account, user_len, used });
             }
             Change::Queue { account, filter, queue, handle, count } => {
                 self.bytes.extend_from_slice(filter);
@@ -265,6 +273,10 @@ impl<'a> Iterator for Entries<'a> {
                 let queue = take(&mut self.bytes, *queue_len);
                 let (account, handle, count) = (*account, *handle, *count);
                 Entry::Change(Change::Queue { account, filter, queue, handle, count })
+            }
+            Record::Usage { account, user_len, used } => {
+                let user = take(&mut self.bytes, *user_len);
+                Entry::Change(Change::Usage { account: *account, user, used: *used })
             }
             Record::Message(record) => {
                 if record.new_head {

@@ -69,6 +69,16 @@ impl TokenBucket {
         Ok(())
     }
 
+    /// Takes out what has passed elsewhere, even if it is more than there is.
+    pub fn debit(&mut self, messages: u64, bytes: u64, now: Instant) {
+        self.fill(now);
+        for (lane, units) in [(&mut self.messages, messages), (&mut self.bytes, bytes)] {
+            if let Some(lane) = lane {
+                lane.level -= billionths(units);
+            }
+        }
+    }
+
     /// Takes back what was let pass and did not happen.
     pub fn give_back(&mut self, messages: u64, bytes: u64) {
         for (lane, units) in [(&mut self.messages, messages), (&mut self.bytes, bytes)] {

@@ -17,6 +17,7 @@ use super::sids::Sid;
 use super::small_list::SmallList;
 use super::subs::List;
 use super::texts::{TextId, TextTable};
+use super::usage::Used;
 
 /// What a peer told about a queue group on a filter.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,8 @@ pub(crate) enum Change<'a> {
     Filter { account: AccountId, filter: &'a [u8], handle: Handle, present: bool },
     /// How many members of a queue group the teller has on a filter.
     Queue { account: AccountId, filter: &'a [u8], queue: &'a [u8], handle: Handle, count: u32 },
+    /// What the teller's clients use of what an account or one of its users may.
+    Usage { account: AccountId, user: &'a [u8], used: Used },
 }
 
 /// See the module's head.
@@ -103,6 +106,15 @@ impl Interest {
 
     pub(crate) fn queue(&self, slot: Slot) -> &Queue {
         &self.queues[slot.key()]
+    }
+
+    /// Whose subscriptions stand in a list.
+    pub(crate) fn account_of(&self, list: List) -> AccountId {
+        let filter = match list {
+            List::Plain(slot) => slot,
+            List::Queue(slot) => self.queues[slot.key()].filter,
+        };
+        self.filters.get(filter).account
     }
 
     /// The name of a queue group.
@@ -302,6 +314,7 @@ impl Interest {
                 }
                 self.free_filter(slot);
             }
+            Change::Usage { .. } => debug_assert!(false, "usage is no interest"),
             Change::Queue { account, filter, queue, handle, count } => {
                 if count > 0 || self.filters.find(account, filter).is_some() {
                     let filter = self.ensure_filter(account, filter);

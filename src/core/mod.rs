@@ -82,3 +82,4 @@ pub mod trace;
 pub mod transform;
 mod trie;
 pub mod turn;
+mod usage;

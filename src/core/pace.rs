@@ -2,16 +2,19 @@
 //!
 //! Absent: dropping. Who is too fast is not read until it may go on, so that its own socket holds
 //! it back and nothing is lost. Buckets of a user or account stand on every shard with the whole
-//! rate; what flows on other shards is taken out as soon as it is known, so that together they may
-//! pass what the rate says and, for a moment, a burst more for each shard.
+//! rate; what flows on other shards is taken out as soon as it is known (`usage`), so that together
+//! they pass what the rate says and, for a moment, a burst more for each shard.
 
 use std::collections::BTreeMap;
 
 use super::badge::Badge;
+use super::batch::Batch;
 use super::bucket::TokenBucket;
-use super::ids::{AccountId, Slot};
+use super::ids::{AccountId, ShardId, Slot};
+use super::interest::Change;
 use super::shard::Shard;
 use super::time::Instant;
+use super::usage::{UsageKey, Used};
 use crate::config::access::Rate;
 
 /// The buckets that several clients of a shard share.
@@ -19,6 +22,15 @@ use crate::config::access::Rate;
 pub(crate) struct Paces {
     accounts: BTreeMap<AccountId, TokenBucket>,
     users: BTreeMap<(AccountId, Box<str>), TokenBucket>,
+}
+
+/// What happened to a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// It began.
+    Begun,
+    /// It ended.
+    Ended,
 }
 
 impl Paces {
@@ -35,20 +47,107 @@ impl Shard {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         let account = self.clients.get(slot).account;
         let of_account = self.policy.accounts.get(account).limits.rate;
-        let Some(badge) = &mut self.clients.get_mut(slot).badge else {
-            return self.pass_account(account, of_account, bytes, most);
-        };
-        let of_user = badge.admitted.as_ref().map_or(Rate::default(), |a| a.limits.rate);
-        let user = badge.admitted.as_ref().and_then(|admitted| admitted.user.clone());
+        let mut badge = self.clients.get_mut(slot).badge.as_deref_mut();
+        let admitted = badge.as_ref().and_then(|badge| badge.admitted.as_ref());
+        let of_user = admitted.map_or(Rate::default(), |admitted| admitted.limits.rate);
+        let user = admitted.and_then(|admitted| admitted.user.clone());
         let user = user.filter(|_| of_user != Rate::default());
         let mut buckets = Vec::new();
-        buckets.extend(badge.bucket.as_deref_mut());
+        buckets.extend(badge.as_mut().and_then(|badge| badge.bucket.as_deref_mut()));
         if let Some(user) = user {
             let users = &mut self.paces.users;
             buckets.extend(of(users, (account, user), &of_user, most, now));
         }
         buckets.extend(of(&mut self.paces.accounts, account, &of_account, most, now));
-        TokenBucket::take_all(&mut buckets, 1, bytes.into(), now)
+        TokenBucket::take_all(&mut buckets, 1, bytes.into(), now)?;
+        for key in self.usage_keys(slot) {
+            self.usage.note_passed(key, 1, bytes.into());
+        }
+        Ok(())
+    }
+
+    /// Whose buckets a client's messages are taken from, beside its own.
+    fn usage_keys(&self, slot: Slot) -> impl Iterator<Item = UsageKey> + use<> {
+        let client = self.clients.get(slot);
+        let account = client.account;
+        let rate = self.policy.accounts.get(account).limits.rate;
+        let of_account = (rate != Rate::default()).then(|| UsageKey { account, user: "".into() });
+        let admitted = client.badge.as_ref().and_then(|badge| badge.admitted.as_ref());
+        let admitted = admitted.filter(|admitted| admitted.limits.rate != Rate::default());
+        let user = admitted.and_then(|admitted| admitted.user.clone());
+        let of_user = user.map(|user| UsageKey { account, user });
+        let is_alone = self.shards == 1;
+        of_account.into_iter().chain(of_user).filter(move |_| !is_alone)
+    }
+
+    /// Takes in what a peer's clients used.
+    pub(crate) fn apply_usage(
+        &mut self,
+        peer: ShardId,
+        account: AccountId,
+        user: &[u8],
+        used: Used,
+    ) {
+        let user: Box<str> = String::from_utf8_lossy(user).into();
+        let bucket = if user.is_empty() {
+            self.paces.accounts.get_mut(&account)
+        } else {
+            self.paces.users.get_mut(&(account, user.clone()))
+        };
+        if let Some(bucket) = bucket {
+            bucket.debit(used.messages, used.bytes, self.now);
+        }
+        self.usage.apply(peer, UsageKey { account, user }, used);
+    }
+
+    /// Tells peers what this shard's clients used, as far as batches reach (I5).
+    pub(crate) fn stage_usage(&mut self) {
+        while let Some((key, used)) = self.usage.poll() {
+            let key = key.clone();
+            let change = Change::Usage { account: key.account, user: key.user.as_bytes(), used };
+            let bytes = Batch::change_bytes(&change);
+            if !self.peers().all(|peer| self.mesh.has_interest_room(peer.bit(), bytes)) {
+                return;
+            }
+            for peer in self.peers() {
+                self.mesh.stage_change(peer, &change);
+            }
+            self.usage.settle(&key);
+        }
+    }
+
+    /// Counts a subscription of an account.
+    pub(crate) fn count_subscription(&mut self, account: AccountId, counted: Counted) {
+        if self.account_subs.len() <= account.index() {
+            self.account_subs.resize(account.index() + 1, 0);
+        }
+        let count = &mut self.account_subs[account.index()];
+        match counted {
+            Counted::Begun => *count += 1,
+            Counted::Ended => *count -= 1,
+        }
+        let count = *count;
+        let bounded = self.policy.accounts.get(account).limits.subscriptions_max.is_some();
+        if self.shards > 1 && (bounded || self.usage.knows(account)) {
+            self.usage.note_subscriptions(account, count);
+        }
+    }
+
+    /// Tells peers of all accounts that a changed configuration bounds.
+    pub(crate) fn recount_subscriptions(&mut self) {
+        for index in 0..self.account_subs.len() {
+            let account = AccountId::from_index(index);
+            let limits = &self.policy.accounts.get(account).limits;
+            if self.shards > 1 && limits.subscriptions_max.is_some() {
+                self.usage.note_subscriptions(account, self.account_subs[index]);
+            }
+        }
+    }
+
+    /// Subscriptions of an account in the whole broker, as far as is known here.
+    pub(crate) fn subscriptions_of(&self, account: AccountId) -> u64 {
+        let own = self.account_subs.get(account.index()).copied().unwrap_or(0);
+        self.usage.subscriptions(account, own)
     }
 
     /// Bounds the flow of a connection that nobody was asked about.
@@ -82,6 +181,9 @@ impl Shard {
         if let Some(bucket) = self.paces.accounts.get_mut(&account) {
             bucket.give_back(1, bytes.into());
         }
+        for key in self.usage_keys(slot) {
+            self.usage.take_back(key, 1, bytes.into());
+        }
     }
 
     /// Whether anything bounds how fast a client may publish.
@@ -90,19 +192,6 @@ impl Shard {
         self.policy.accounts.get(account).limits.rate != Rate::default()
             || badge.is_some_and(|badge| badge.bucket.is_some())
             || of_user.is_some_and(|admitted| admitted.limits.rate != Rate::default())
-    }
-
-    fn pass_account(
-        &mut self,
-        account: AccountId,
-        rate: Rate,
-        bytes: u32,
-        most: u32,
-    ) -> Result<(), Instant> {
-        match of(&mut self.paces.accounts, account, &rate, most, self.now) {
-            Some(bucket) => bucket.take(1, bytes.into(), self.now),
-            None => Ok(()),
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::clients::Clients;
 use super::close::CloseReason;
 use super::ids::{AccountId, ClientNumber, ConnId, Generation, Handle, ListenerId, ShardId, Slot};
 use super::intake::Arena;
-use super::interest::Interest;
+use super::interest::{Change, Interest};
 use super::legs::Legs;
 use super::mesh::Mesh;
 use super::message::Head;
@@ -31,6 +31,7 @@ use super::texts::TextId;
 use super::time::Instant;
 use super::timer::{TimerKind, Wheel};
 use super::trace::{Trace, TraceLine};
+use super::usage::Usage;
 use crate::config::Limits;
 
 /// What a shard is made from.
@@ -135,6 +136,10 @@ pub struct Shard {
     pub(crate) mapped: Vec<u8>,
     /// Buckets that several clients share.
     pub(crate) paces: Paces,
+    /// What bounded accounts and users use, here and elsewhere.
+    pub(crate) usage: Usage,
+    /// Subscriptions of each account here.
+    pub(crate) account_subs: Vec<u64>,
     /// How many batches had been returned when relays were last carried on.
     relays_at: u64,
     sweep_armed: bool,
@@ -195,6 +200,8 @@ impl Shard {
             legs: Legs::new(shards),
             mapped: Vec::new(),
             paces: Paces::default(),
+            usage: Usage::default(),
+            account_subs: Vec::new(),
             relays_at: 0,
             sweep_armed: false,
             pause_until: Instant::default(),
@@ -239,15 +246,21 @@ impl Shard {
     /// Whether a change of interest waits that a batch at hand could carry: what a tick ends was
     /// staged by no hand-off yet, and a sleeping shard would leave its peers in the wrong belief.
     fn can_tell(&self) -> bool {
-        !self.interest.has_settled()
+        let tells_usage = !self.usage.has_settled()
+            && self.peers().all(|peer| self.mesh.has_interest_room(peer.bit(), 0));
+        let tells_interest = !self.interest.has_settled()
             && self.peers().any(|peer| {
                 self.interest.is_dirty(peer) && self.mesh.has_interest_room(peer.bit(), 0)
-            })
+            });
+        tells_usage || tells_interest
     }
 
     /// Whether a returned batch would let something go on: a peer that returns one should say so.
     pub fn wants_batches(&self) -> bool {
-        !self.parked.is_empty() || !self.interest.has_settled() || !self.clients.relays.is_empty()
+        !self.parked.is_empty()
+            || !self.interest.has_settled()
+            || !self.usage.has_settled()
+            || !self.clients.relays.is_empty()
     }
 
     /// Whether answers wait that batches at hand may carry on.
@@ -319,6 +332,7 @@ impl Shard {
             && self.clients.sids.texts() == 0
             && self.clients.names.len() == 0
             && self.interest.is_idle()
+            && self.usage.is_idle()
             && self.mesh.lent() == 0
             && self.mesh.staged() == 0
     }
@@ -330,6 +344,9 @@ impl Shard {
         let first_head = self.clients.spool.name_heads(batch.heads());
         for entry in batch.entries(first_head) {
             match entry {
+                Entry::Change(Change::Usage { account, user, used }) => {
+                    self.apply_usage(peer, account, user, used);
+                }
                 Entry::Change(change) => self.interest.apply(peer, change),
                 Entry::Message(message, to) => self.deliver_for_peer(message, to),
             }
@@ -343,6 +360,7 @@ impl Shard {
 
     /// Stages what has become due to be told (I5).
     pub(crate) fn stage_dirty_interest(&mut self) {
+        self.stage_usage();
         if self.interest.has_settled() {
             return;
         }
