@@ -42,6 +42,7 @@ pub mod info;
 pub mod json;
 pub mod limits;
 pub mod op;
+pub mod proxy;
 mod scan;
 pub mod server_op;
 pub mod subject;

@@ -11,6 +11,7 @@ mod error_table;
 mod header_table;
 mod no_io;
 mod outcome;
+mod proxy_table;
 mod round_trips;
 mod server_table;
 mod splits;
