@@ -21,9 +21,13 @@ impl Supervisor {
         let Some(folder) = &self.config.ports_file_dir else { return };
         let path = ports_path(folder, &self.executable);
         let requires_tls = |tls: &Tls| !tls.allow_non_tls;
-        let tls = self.config.listeners.first().and_then(|listener| listener.tls.as_ref());
-        let scheme = if tls.is_some_and(requires_tls) { "tls" } else { "nats" };
-        if let Err(error) = write_ports(&path, &urls(scheme, self.listener.address)) {
+        let listeners = self.config.listeners.iter().zip(&self.listeners);
+        let urls = listeners.filter_map(|(config, open)| {
+            let required = config.tls.as_ref().is_some_and(requires_tls);
+            let scheme = if required { "tls" } else { "nats" };
+            Some(urls(scheme, open.listener.address()?))
+        });
+        if let Err(error) = write_ports(&path, &urls.flatten().collect::<Vec<_>>()) {
             let (path, error) = (path.display(), errno::plain(&error));
             let text = format!("Error writing ports file ({path}): open {path}: {error}");
             self.log.line(Level::Error, text);

@@ -1,8 +1,6 @@
 //! Who this broker says it is: the parts of INFO that are the same for every client.
 //!
-//! Absent: what depends on the client (`core::shard`).
-
-use std::net::SocketAddr;
+//! Absent: what depends on the listener (`listeners`) and on the client (`core::shard`).
 
 use fanfare_protocol::info::ServerInfo;
 use nkeys::{KeyPair, XKey};
@@ -14,7 +12,7 @@ use crate::config::Config;
 pub const PROTOCOL_VERSION: &str = "2.14.0";
 
 /// INFO for one start of the broker, with a fresh identity.
-pub(super) fn server_info(config: &Config, host: &str, address: SocketAddr) -> ServerInfo {
+pub(super) fn server_info(config: &Config) -> ServerInfo {
     let server_id = KeyPair::new_server().public_key();
     let server_name = match config.server_name.as_str() {
         "" => server_id.clone(),
@@ -26,8 +24,6 @@ pub(super) fn server_info(config: &Config, host: &str, address: SocketAddr) -> S
         version: PROTOCOL_VERSION.to_owned(),
         proto: 1,
         go: format!("rust (fanfare {})", env!("CARGO_PKG_VERSION")),
-        host: host.to_owned(),
-        port: address.port(),
         headers: true,
         max_payload: config.limits.payload_max as u64,
         xkey: XKey::new().public_key(),

@@ -6,6 +6,7 @@ mod apply;
 mod files;
 pub mod identity;
 mod limits;
+mod listeners;
 mod placing;
 mod policy;
 mod reload;

@@ -2,6 +2,9 @@
 //!
 //! Absent: which shard is the best (`core::placement`) and what a client says.
 
+use std::sync::Arc;
+
+use super::listeners::Listening;
 use super::supervisor::Supervisor;
 use crate::core::arrival::{Admission, Arrival};
 use crate::core::ids::{ClientNumber, ShardId};
@@ -20,45 +23,59 @@ impl Supervisor {
         {
             return;
         }
+        for n in 0..self.listeners.len() {
+            if !self.accept_from(n) {
+                return;
+            }
+        }
+    }
+
+    /// Accepts a burst from one listener. Says whether the others may go on.
+    fn accept_from(&mut self, n: usize) -> bool {
         for _ in 0..ACCEPTS_PER_BURST {
-            match self.listener.accept() {
-                Accepted::Nobody => return,
+            match self.listeners[n].listener.accept() {
+                Accepted::Nobody => return true,
                 Accepted::Later(error) => {
                     let text = format!("Error accepting a connection: {error}; waiting");
                     self.log.line(Level::Error, text);
                     self.paused = true;
-                    return;
+                    return false;
                 }
                 Accepted::Stream(stream, peer) => {
-                    let Some((shard, admission)) = self.place() else { return };
+                    let Some((shard, admission)) = self.place(n) else { return false };
+                    let listening = &self.listeners[n];
+                    let (listener, gate) = (listening.id, Arc::clone(&listening.gate));
+                    self.exchange.note_entered(listener);
                     let number = ClientNumber(self.next_number);
                     self.next_number += 1;
-                    let peer = peer.to_string().into_boxed_str();
                     let plain = Arrival::plain(number, peer);
-                    let arrival = Arrival { admission, nonce: self.nonce(), ..plain };
-                    let mail = Mail::Adopt { stream, arrival };
-                    if !self.send(shard, mail) {
-                        return;
+                    let nonce = self.nonce();
+                    let arrival = Arrival { listener, admission, nonce, ..plain };
+                    if !self.send(shard, Mail::Adopt { stream, arrival, gate }) {
+                        return false;
                     }
                 }
             }
         }
         self.more = true;
+        true
     }
 
-    /// The shard for one more connection, and whether there is room for it.
-    fn place(&self) -> Option<(ShardId, Admission)> {
+    /// The shard for one more connection of a listener, and whether there is room for it.
+    fn place(&self, n: usize) -> Option<(ShardId, Admission)> {
         let loads: Vec<Load> = self
             .exchange
             .shards()
             .map(|shard| {
                 let stats = self.exchange.stats(shard);
-                let on_the_way = self.sent[shard.index()].saturating_sub(stats.clients_total);
+                let known = stats.clients_total + self.exchange.turned_away(shard);
+                let on_the_way = self.sent[shard.index()].saturating_sub(known);
                 Load { shard, clients: stats.clients + on_the_way }
             })
             .collect();
-        let clients: u64 = loads.iter().map(|load| load.clients).sum();
-        let full = clients >= self.connections_max;
+        let Listening { id, connections_max, .. } = &self.listeners[n];
+        let full = self.exchange.inside_all() >= self.connections_max
+            || connections_max.is_some_and(|most| self.exchange.inside(*id) >= most);
         let admission = if full { Admission::Full } else { Admission::Admitted };
         placement::choose(&loads).map(|shard| (shard, admission))
     }

@@ -8,6 +8,7 @@ use std::io;
 use crate::core::policy::PolicyError;
 use crate::io::errno;
 use crate::io::log_sink::SinkError;
+use crate::io::tls::TlsError;
 
 /// Why a broker could not start, or had to end.
 #[derive(Debug)]
@@ -16,6 +17,12 @@ pub enum RunError {
     Log(SinkError),
     /// The address cannot be listened on.
     Listen(String, io::Error),
+    /// The path cannot be listened at.
+    ListenAt(String, io::Error),
+    /// More listeners than there may be.
+    Listeners(usize),
+    /// The TLS of the listener with this name is not in order.
+    Tls(String, TlsError),
     /// The file for the process id cannot be written.
     PidFile(String, io::Error),
     /// The system refused something else that a start needs.
@@ -34,6 +41,12 @@ impl fmt::Display for RunError {
                 let error = errno::plain(error);
                 write!(f, "Error listening on port: {address}, \"listen tcp {address}: {error}\"")
             }
+            Self::ListenAt(path, error) => {
+                let error = errno::plain(error);
+                write!(f, "Error listening at path: {path}, \"listen unix {path}: {error}\"")
+            }
+            Self::Listeners(most) => write!(f, "there may be {most} listeners at most"),
+            Self::Tls(listener, error) => write!(f, "TLS of listener {listener}: {error}"),
             Self::PidFile(path, error) => {
                 write!(f, "Could not write pidfile: open {path}: {}", errno::plain(error))
             }

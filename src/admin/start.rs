@@ -11,17 +11,14 @@ use mio::{Interest, Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+use super::listeners::{self, Listening};
 use super::reload::Reloading;
 use super::run_error::RunError;
-use super::supervisor::{Alarm, Ended, LISTENER, SHARD_ENDED, SIGNALS, Start, Supervisor};
+use super::supervisor::{Alarm, Ended, SHARD_ENDED, SIGNALS, Start, Supervisor};
 use super::{files, identity, limits, policy};
-use crate::config::Config;
-use crate::config::listen::Address;
 use crate::core::accounts::Accounts;
-use crate::core::arrival::Entrance;
 use crate::core::policy::Policy;
 use crate::core::shard::{Shard, ShardSetup};
-use crate::io::accept::Listener;
 use crate::io::clock::Clock;
 use crate::io::doorkeeper::{Doorkeeper, Task};
 use crate::io::exchange::Exchange;
@@ -35,16 +32,13 @@ impl Supervisor {
     /// Starts everything; the broker serves when this returns.
     pub(super) fn start(start: Start, log: Log, target: LogTarget) -> Result<Self, RunError> {
         let config = &start.reading.config;
-        let (host, port) = classic_address(config);
-        let address = format!("{host}:{port}");
         let open_files = limits::raise_open_files();
-        let listener =
-            Listener::bind(&host, port).map_err(|error| RunError::Listen(address, error))?;
-        let info = identity::server_info(config, &host, listener.address);
+        let listeners = listeners::open_all(config)?;
+        let info = identity::server_info(config);
         announce(&log, &start, &info, open_files);
         let seed = random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
         let policy = policy::compile(&start.reading.config, &Accounts::none(), seed, &log)?;
-        let mut supervisor = Self::launch(start, log, target, listener, info, policy, seed)
+        let mut supervisor = Self::launch(start, log, target, listeners, info, policy, seed)
             .map_err(|error| RunError::System("starting", error))?;
         supervisor.announce_ready()?;
         Ok(supervisor)
@@ -54,7 +48,7 @@ impl Supervisor {
         start: Start,
         log: Log,
         target: LogTarget,
-        mut listener: Listener,
+        mut listeners: Vec<Listening>,
         info: ServerInfo,
         policy: Arc<Policy>,
         seed: u64,
@@ -63,7 +57,9 @@ impl Supervisor {
         let config = Arc::new(reading.config);
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
-        poll.registry().register(&mut listener.socket, LISTENER, Interest::READABLE)?;
+        for listening in &mut listeners {
+            listening.register(poll.registry())?;
+        }
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let ended = Arc::new(Ended {
             waker: Waker::new(poll.registry(), SHARD_ENDED)?,
@@ -83,8 +79,8 @@ impl Supervisor {
         )?;
         let (workers, ledger) = (Arc::new(workers), Arc::new(Ledger::default()));
         let clock = Clock::new();
-        let entrances = vec![Entrance { info, ..Entrance::default() }];
         let limits = Arc::new(config.limits.clone());
+        let entrances = listeners::entrances(&config, &listeners, &info);
         let mut threads = Vec::with_capacity(config.shards);
         for (id, poll) in exchange.shards().zip(polls) {
             let shard = Shard::new(ShardSetup {
@@ -116,7 +112,7 @@ impl Supervisor {
         Ok(Self {
             poll,
             signals,
-            listener,
+            listeners,
             exchange,
             threads,
             log,
@@ -143,11 +139,16 @@ impl Supervisor {
             files::write_pid(path).map_err(|error| RunError::PidFile(path.clone(), error))?;
         }
         self.write_ports_file();
-        let port = self.listener.address.port();
-        let (host, _) = classic_address(&self.config);
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
         let line = |text| self.log.line(Level::Info, text);
-        line(format!("Listening for client connections on {host}:{port}"));
+        for Listening { place, gate, .. } in &self.listeners {
+            line(format!("Listening for client connections on {place}"));
+            if gate.tls.is_some() {
+                line("TLS required for client connections".to_owned());
+            }
+            if gate.proxy_protocol {
+                line("PROXY protocol enabled for client connections".to_owned());
+            }
+        }
         line("Server is ready".to_owned());
         Ok(())
     }
@@ -179,14 +180,6 @@ fn announce(log: &Log, start: &Start, info: &ServerInfo, open_files: Option<u64>
             config.limits.connections_max
         );
         log.line(Level::Warn, text);
-    }
-}
-
-/// Host and port of the first listener.
-fn classic_address(config: &Config) -> (String, u16) {
-    match config.listeners.first().map(|listener| &listener.address) {
-        Some(Address::Tcp { host, port }) => (host.to_string(), *port),
-        Some(Address::Unix { .. }) | None => ("0.0.0.0".to_owned(), Config::PORT),
     }
 }
 

@@ -12,8 +12,7 @@ impl Supervisor {
     pub(super) fn stop(mut self) {
         self.log.line(Level::Info, "Initiating Shutdown...".to_owned());
         // Nobody new is let in while those who are here are served their last bytes.
-        let _ = self.poll.registry().deregister(&mut self.listener.socket);
-        drop(self.listener);
+        self.listeners.clear();
         for shard in self.exchange.shards() {
             let mut mail = Mail::Stop;
             while let Err(returned) = self.exchange.send(shard, mail) {

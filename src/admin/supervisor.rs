@@ -14,6 +14,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
+use super::listeners::Listening;
 use super::reload::Reloading;
 use super::run_error::RunError;
 use super::source::{Reading, Source};
@@ -57,7 +58,7 @@ pub(crate) fn run(start: Start) -> Result<(), RunError> {
 pub(super) struct Supervisor {
     pub(super) poll: Poll,
     pub(super) signals: Signals,
-    pub(super) listener: Listener,
+    pub(super) listeners: Vec<Listening>,
     pub(super) exchange: Arc<Exchange>,
     pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
     pub(super) log: Log,
@@ -140,7 +141,6 @@ impl Drop for Alarm {
     }
 }
 
-pub(super) const LISTENER: Token = Token(0);
 pub(super) const SIGNALS: Token = Token(1);
 pub(super) const SHARD_ENDED: Token = Token(2);
 /// How long to leave a full mail box alone.

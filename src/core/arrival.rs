@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use fanfare_protocol::encode;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::info::ServerInfo;
 
@@ -25,6 +26,8 @@ pub struct Entrance {
     pub connection_type: ConnectionType,
     /// A client's certificate says who its user is (`verify_and_map`).
     pub maps_certificates: bool,
+    /// A proxy may say who the peer is: the greeting does not, unless it is known by then.
+    pub behind_proxy: bool,
 }
 
 impl Default for Entrance {
@@ -33,6 +36,7 @@ impl Default for Entrance {
             info: ServerInfo::default(),
             connection_type: ConnectionType::Standard,
             maps_certificates: false,
+            behind_proxy: false,
         }
     }
 }
@@ -44,8 +48,6 @@ pub enum Admission {
     Admitted,
     /// The table of connections is full: it is told so and closed.
     Full,
-    /// Handshakes arrive faster than they may: it is told so and closed.
-    Throttled,
 }
 
 /// What a connection's bytes travel in.
@@ -54,8 +56,7 @@ pub enum Transport {
     /// Nothing: they are in clear.
     #[default]
     Clear,
-    /// The greeting is in clear; what follows will be known with [`Shard::secure`] or
-    /// [`Shard::leave_clear`].
+    /// The greeting is in clear; what follows will be known later.
     Undecided,
     /// TLS, with a handshake that showed this.
     Secured(Arc<TlsPeer>),
@@ -99,6 +100,12 @@ impl Shard {
         let id = self.clients.insert(arrival.number, arrival.peer, self.now);
         let client = self.clients.get_mut(id.slot);
         client.listener = arrival.listener;
+        match arrival.transport {
+            Transport::Clear => {}
+            Transport::Undecided => client.places.undecided = true,
+            Transport::Secured(peer) => client.tls = Some(peer),
+        }
+        let is_decided = !client.places.undecided;
         if let Some(nonce) = arrival.nonce {
             client.badge.get_or_insert_default().nonce = nonce;
         }
@@ -109,21 +116,12 @@ impl Shard {
             self.clients.get_mut(id.slot).standing = Standing::Stranger;
         }
         self.send_info(id.slot);
-        match (arrival.admission, arrival.transport) {
-            (Admission::Full, _) => {
+        match arrival.admission {
+            Admission::Full => {
                 self.answer(id.slot, &ProtocolError::MaxConnections);
             }
-            (Admission::Throttled, _) => {
-                self.answer(id.slot, &ProtocolError::ConnectionThrottled);
-            }
-            (Admission::Admitted, Transport::Clear) => self.begin_timers(id.slot),
-            (Admission::Admitted, Transport::Secured(peer)) => {
-                self.clients.get_mut(id.slot).tls = Some(peer);
-                self.begin_timers(id.slot);
-            }
-            (Admission::Admitted, Transport::Undecided) => {
-                self.clients.get_mut(id.slot).places.undecided = true;
-            }
+            Admission::Admitted if is_decided => self.begin_timers(id.slot),
+            Admission::Admitted => {}
         }
         id
     }
@@ -148,11 +146,34 @@ impl Shard {
         self.decide(id);
     }
 
-    /// A client's transport failed before it was ready, for a reason that the caller knows.
-    pub(crate) fn abandon(&mut self, id: ConnId, reason: CloseReason) {
+    /// A proxy has said who a client's peer is.
+    pub(crate) fn name_peer(&mut self, id: ConnId, peer: Box<str>) {
         if let Some(slot) = self.clients.resolve(id) {
-            self.clients.doom(slot, reason);
+            self.clients.get_mut(slot).peer = peer;
         }
+    }
+
+    /// A client's transport failed before it was ready, for a reason that the caller knows; the
+    /// client may be told.
+    pub(crate) fn abandon(
+        &mut self,
+        id: ConnId,
+        reason: CloseReason,
+        answer: Option<&ProtocolError>,
+    ) {
+        let Some(slot) = self.clients.resolve(id) else { return };
+        if let Some(answer) = answer {
+            let mut text = Vec::new();
+            encode::error(&mut text, answer);
+            self.clients.push_text(slot, &text);
+        }
+        self.clients.doom(slot, reason);
+    }
+
+    /// What a client is called in the log.
+    pub fn name_of(&self, id: ConnId) -> Option<(ClientNumber, &str)> {
+        let client = self.clients.get(self.clients.resolve(id)?);
+        Some((client.number, &client.peer))
     }
 
     /// Ends the wait for a transport: from here on a client has its times to keep.
@@ -205,7 +226,11 @@ mod tests {
             batches_per_peer: ShardSetup::BATCHES_PER_PEER,
             policy: Arc::new(Policy::open()),
             limits: Arc::new(Limits { connect_timeout_ns: SECOND, ..Limits::default() }),
-            entrances: vec![entrance(false), entrance(true)],
+            entrances: vec![
+                entrance(false),
+                entrance(true),
+                Entrance { behind_proxy: true, ..entrance(false) },
+            ],
             seed: 1,
             first_generation: 0,
             trace: None,
@@ -269,22 +294,38 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_connection_is_told_so_and_closed() {
-        let (_, written, closed) = turn(shard(), 0, |turn| {
-            let arrival = arrival(1, Transport::Clear);
-            turn.handle_accept(Arrival { admission: Admission::Throttled, ..arrival });
+    fn behind_a_proxy_the_greeting_names_no_address() {
+        let (shard, greeting, _) = turn(shard(), 0, |turn| {
+            turn.handle_accept(arrival(2, Transport::Undecided));
         });
-        let text = "-ERR 'Connection throttling is active. Please try again later.'\r\n";
-        assert!(written.starts_with("INFO {") && written.ends_with(text), "{written}");
-        assert_eq!(closed, Some(CloseReason::MaxConnectionsExceeded));
+        assert!(!greeting.contains("client_ip"), "{greeting}");
+        let (_, greeting, _) = turn(shard, 0, |turn| {
+            turn.handle_accept(arrival(2, Transport::Secured(Arc::default())));
+        });
+        assert!(greeting.contains("\"client_ip\":\"127.0.0.1\""), "{greeting}");
+    }
+
+    #[test]
+    fn a_proxy_names_the_peer_later() {
+        let mut id = None;
+        let (shard, ..) = turn(shard(), 0, |turn| {
+            id = Some(turn.handle_accept(arrival(2, Transport::Undecided)));
+        });
+        let (shard, ..) = turn(shard, 0, |turn| {
+            turn.handle_peer(id.expect("accepted"), "192.0.2.7:77".into());
+        });
+        let peers: Vec<&str> = shard.clients.iter().map(|client| &client.peer[..]).collect();
+        assert_eq!(peers, ["192.0.2.7:77"]);
     }
 
     #[test]
     fn a_failed_handshake_ends_the_connection() {
-        let (_, _, closed) = turn(shard(), 0, |turn| {
+        let (_, written, closed) = turn(shard(), 0, |turn| {
             let id = turn.handle_accept(arrival(1, Transport::Undecided));
-            turn.handle_abandoned(id, CloseReason::TlsHandshakeError);
+            let error = ProtocolError::TlsRequired;
+            turn.handle_abandoned(id, CloseReason::TlsHandshakeError, Some(&error));
         });
+        assert!(written.ends_with("-ERR 'Secure Connection - TLS Required'\r\n"), "{written}");
         assert_eq!(closed, Some(CloseReason::TlsHandshakeError));
     }
 }

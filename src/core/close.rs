@@ -69,12 +69,12 @@ impl CloseReason {
             | Self::ProxyNotTrusted
             | Self::ProxyRequired
             | Self::ServerShutdown
-            | Self::StaleConnection => true,
+            | Self::StaleConnection
+            | Self::TlsHandshakeError => true,
             Self::ReadError
             | Self::SlowConsumerPendingBytes
             | Self::SlowConsumerShed
             | Self::SlowConsumerWriteDeadline
-            | Self::TlsHandshakeError
             | Self::WriteError => false,
         }
     }

@@ -445,7 +445,10 @@ impl Shard {
         }
         info.client_id = client.number.0;
         info.client_ip.clear();
-        info.client_ip.push_str(ip_of(&client.peer));
+        let is_greeting = account.is_none() && client.tls.is_none();
+        if !(is_greeting && entrance.behind_proxy) {
+            info.client_ip.push_str(ip_of(&client.peer));
+        }
         self.text.clear();
         info.write_line(&mut self.text);
         let text = std::mem::take(&mut self.text);

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use core::net::IpAddr;
 
+use fanfare_protocol::error::ProtocolError;
+
 use super::admission::Refused;
 use super::arrival::{Arrival, Entrance};
 use super::auth::{Decision, Question, TlsPeer};
@@ -107,14 +109,24 @@ impl Turn<Polled> {
         self.shard.secure(client, peer);
     }
 
+    /// A proxy has said who a client's peer is.
+    pub fn handle_peer(&mut self, client: ConnId, peer: Box<str>) {
+        self.shard.name_peer(client, peer);
+    }
+
     /// A connection that came undecided stays in clear.
     pub fn handle_in_clear(&mut self, client: ConnId) {
         self.shard.leave_clear(client);
     }
 
     /// A connection's transport failed or was not ready in time.
-    pub fn handle_abandoned(&mut self, client: ConnId, reason: CloseReason) {
-        self.shard.abandon(client, reason);
+    pub fn handle_abandoned(
+        &mut self,
+        client: ConnId,
+        reason: CloseReason,
+        answer: Option<&ProtocolError>,
+    ) {
+        self.shard.abandon(client, reason, answer);
     }
 
     /// The listeners' facts have changed: later INFO lines say what is in here.

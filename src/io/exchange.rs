@@ -5,17 +5,19 @@
 //! once and is in one place, so that neither queue can be full when something is pushed.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use mio::Waker;
-use mio::net::TcpStream;
 
 use super::bell::{Bell, Sleep};
+use super::gate::Gate;
+use super::stream::Stream;
 use super::worker::Decided;
 use crate::core::arrival::Arrival;
 use crate::core::batch::Batch;
-use crate::core::ids::ShardId;
+use crate::core::ids::{ListenerId, ShardId};
 use crate::core::review::Settings;
 use crate::core::stats::Stats;
 
@@ -23,7 +25,7 @@ use crate::core::stats::Stats;
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// A new connection.
-    Adopt { stream: TcpStream, arrival: Arrival },
+    Adopt { stream: Stream, arrival: Arrival, gate: Arc<Gate> },
     /// A changed configuration.
     Settings(Box<Settings>),
     /// Close every client, writing what waits, and end.
@@ -46,6 +48,8 @@ struct Door {
     /// Bounded by the places of the pool that decides.
     decided: SegQueue<Decided>,
     counters: [AtomicU64; Stats::COUNTERS],
+    /// Connections that ended before they became clients.
+    turned_away: AtomicU64,
 }
 
 /// See the module's head.
@@ -54,6 +58,8 @@ pub(crate) struct Exchange {
     shards: usize,
     pairs: Vec<Pair>,
     doors: Vec<Door>,
+    /// Connections that came through each listener and have not ended.
+    inside: [AtomicU64; ListenerId::COUNT_MAX],
 }
 
 impl Exchange {
@@ -70,11 +76,13 @@ impl Exchange {
             mail: ArrayQueue::new(MAIL_MAX),
             decided: SegQueue::new(),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
+            turned_away: AtomicU64::new(0),
         };
         Self {
             shards,
             pairs: (0..shards * shards).map(|_| pair()).collect(),
             doors: wakers.into_iter().map(door).collect(),
+            inside: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
@@ -172,6 +180,36 @@ impl Exchange {
         Stats::from_array(std::array::from_fn(|n| counters[n].load(Ordering::Relaxed)))
     }
 
+    /// Counts a connection that a listener has brought.
+    pub(crate) fn note_entered(&self, listener: ListenerId) {
+        self.inside_of(listener).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the end of a connection.
+    pub(crate) fn note_left(&self, listener: ListenerId) {
+        self.inside_of(listener).fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Connections that came through a listener and have not ended.
+    pub(crate) fn inside(&self, listener: ListenerId) -> u64 {
+        self.inside_of(listener).load(Ordering::Relaxed)
+    }
+
+    /// All connections that have not ended.
+    pub(crate) fn inside_all(&self) -> u64 {
+        self.inside.iter().map(|inside| inside.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Counts a connection that ended before it became a client.
+    pub(crate) fn note_turned_away(&self, me: ShardId) {
+        self.door(me).turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections that a shard was sent and that never became clients.
+    pub(crate) fn turned_away(&self, shard: ShardId) -> u64 {
+        self.door(shard).turned_away.load(Ordering::Relaxed)
+    }
+
     /// Memory for unsent messages in the whole broker, as last published.
     pub(crate) fn total_spool_bytes(&self) -> u64 {
         let spools = self.doors.iter().filter_map(|door| door.counters.last());
@@ -181,6 +219,11 @@ impl Exchange {
     fn pair(&self, from: ShardId, to: ShardId) -> &Pair {
         // INVARIANT: shard ids are below the number of shards that this was made for.
         &self.pairs[from.index() * self.shards + to.index()]
+    }
+
+    fn inside_of(&self, listener: ListenerId) -> &AtomicU64 {
+        // INVARIANT: a listener's number is below the most that there are.
+        &self.inside[listener.index()]
     }
 
     fn door(&self, shard: ShardId) -> &Door {

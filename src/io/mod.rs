@@ -10,12 +10,18 @@ pub(crate) mod disk;
 pub(crate) mod doorkeeper;
 pub(crate) mod errno;
 pub(crate) mod exchange;
+pub(crate) mod gate;
+mod layer;
 pub(crate) mod ledger;
+mod lobby;
 pub mod log;
 mod log_file;
 pub mod log_sink;
 pub(crate) mod reactor;
 mod socket;
+mod sparse;
+pub(crate) mod stream;
 mod syslog;
+pub(crate) mod tls;
 #[cfg_attr(not(test), expect(dead_code, reason = "shards ask for decisions in the next step"))]
 pub(crate) mod worker;

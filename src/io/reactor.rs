@@ -7,35 +7,34 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
 use super::bell::Sleep;
 use super::clock::Clock;
 use super::doorkeeper::Doorkeeper;
 use super::exchange::{Exchange, Mail};
+use super::lobby::{Lobby, Who};
 use super::log::{Level, Log};
-use super::socket::{self, Sockets};
-use crate::core::ids::{ConnId, ShardId};
+use super::socket::Sockets;
+use crate::core::ids::ShardId;
 use crate::core::shard::{Closed, Shard, ShardSetup};
 use crate::core::time::Instant;
 use crate::core::trace::Direction;
-use crate::core::turn::{
-    Draining, HandingOffInterest, Polled, ReadOutcome, Reading, Ticking, Turn, WriteOutcome,
-    Writing,
-};
+use crate::core::turn::{Draining, HandingOffInterest, Polled, Reading, Ticking, Turn, Writing};
 
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Reactor {
-    me: ShardId,
-    poll: Poll,
-    exchange: Arc<Exchange>,
-    sockets: Sockets,
+    pub(super) me: ShardId,
+    pub(super) poll: Poll,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) sockets: Sockets,
+    pub(super) lobby: Lobby,
     doorkeeper: Doorkeeper,
     /// Whether questions about clients found no room.
     has_questions: bool,
-    clock: Clock,
-    log: Log,
+    pub(super) clock: Clock,
+    pub(super) log: Log,
     stop_deadline_ns: u64,
     stop: Option<Stop>,
 }
@@ -66,6 +65,7 @@ impl Reactor {
             sockets: Sockets::default(),
             doorkeeper,
             has_questions: false,
+            lobby: Lobby::default(),
             clock,
             log,
             stop_deadline_ns,
@@ -100,7 +100,8 @@ impl Reactor {
     /// Phase 1: waits for a cause.
     fn wait(&mut self, shard: &Shard, events: &mut Events) -> io::Result<()> {
         let sleep = if shard.wants_batches() { Sleep::ForWorkOrCredit } else { Sleep::ForWork };
-        let may_sleep = !shard.has_work() && self.exchange.may_sleep(self.me, sleep);
+        let has_work = shard.has_work() || self.lobby.has_work();
+        let may_sleep = !has_work && self.exchange.may_sleep(self.me, sleep);
         let timeout = if may_sleep { self.timeout(shard) } else { Some(Duration::ZERO) };
         let polled = self.poll.poll(events, timeout);
         if may_sleep {
@@ -115,16 +116,18 @@ impl Reactor {
     fn timeout(&self, shard: &Shard) -> Option<Duration> {
         let stop = self.stop.map(|stop| stop.farewell_at.unwrap_or(stop.end_at));
         let again = self.has_questions.then(|| self.clock.now().after_ns(ASK_AGAIN_NS));
-        let next = [shard.poll_timeout(), stop, again].into_iter().flatten().min()?;
+        let lobby = self.lobby.next_deadline();
+        let next = [shard.poll_timeout(), lobby, stop, again].into_iter().flatten().min()?;
         Some(Duration::from_nanos(next.since_ns(self.clock.now())))
     }
 
     fn turn(&mut self, shard: Box<Shard>, events: &Events) -> Box<Shard> {
         let mut turn = Turn::begin(shard, self.clock.now());
         turn.handle_total_spool(self.exchange.total_spool_bytes());
-        note_events(&mut turn, events);
+        self.note_events(&mut turn, events);
         self.take_mail(&mut turn);
         self.doorkeeper.report(&mut turn, &self.exchange);
+        self.advance_lobby(&mut turn);
         self.say_farewell(&mut turn);
         let mut turn = turn.read();
         self.read(&mut turn);
@@ -138,28 +141,34 @@ impl Reactor {
         turn.finish()
     }
 
+    fn note_events(&mut self, turn: &mut Turn<Polled>, events: &Events) {
+        for event in events {
+            if event.token() == Self::WAKER {
+                continue;
+            }
+            let who = Who::from_token(event.token().0 as u64);
+            let client = match who {
+                Who::Client(client) if !self.sockets.is_layered(client) => client,
+                Who::Client(_) | Who::Guest(_) => {
+                    self.note_layered(turn, who, event);
+                    continue;
+                }
+            };
+            if event.is_read_closed() || event.is_error() {
+                turn.handle_hangup(client);
+            } else if event.is_readable() {
+                turn.handle_readable(client);
+            }
+            if event.is_writable() {
+                turn.handle_writable(client);
+            }
+        }
+    }
+
     fn take_mail(&mut self, turn: &mut Turn<Polled>) {
         while let Some(mail) = self.exchange.receive(self.me) {
             match mail {
-                Mail::Adopt { mut stream, arrival } => {
-                    let (peer, number) = (&arrival.peer, arrival.number);
-                    self.log
-                        .debug(|| format!("{peer} - cid:{} - Client connection created", number.0));
-                    let client = turn.handle_accept(arrival);
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    let registered =
-                        self.poll.registry().register(&mut stream, token(client), interest);
-                    match registered {
-                        Ok(()) => self.sockets.insert(client, stream),
-                        Err(error) => {
-                            // The socket is dropped; its first write finds nobody.
-                            self.log.line(
-                                Level::Error,
-                                format!("Error registering a connection: {error}"),
-                            );
-                        }
-                    }
-                }
+                Mail::Adopt { stream, arrival, gate } => self.adopt(turn, arrival, stream, gate),
                 Mail::Settings(settings) => {
                     self.doorkeeper.follow(Arc::clone(&settings.policy));
                     turn.handle_settings(*settings);
@@ -183,16 +192,14 @@ impl Reactor {
             && stop.farewell_at.is_some_and(|at| self.clock.now() >= at)
         {
             stop.farewell_at = None;
+            self.close_lobby(turn);
             turn.handle_shutdown();
         }
     }
 
     fn read(&mut self, turn: &mut Turn<Reading>) {
         while let Some(client) = turn.poll_read() {
-            let outcome = match self.sockets.get_mut(client) {
-                Some(stream) => socket::read(stream, turn.room()),
-                None => ReadOutcome::Failed,
-            };
+            let outcome = self.sockets.read(client, turn);
             turn.handle_read(outcome);
         }
     }
@@ -245,10 +252,7 @@ impl Reactor {
 
     fn write(&mut self, turn: &mut Turn<Writing>) {
         while let Some(client) = turn.poll_write() {
-            let outcome = match self.sockets.get_mut(client) {
-                Some(stream) => socket::write(stream, turn),
-                None => WriteOutcome::Failed,
-            };
+            let outcome = self.sockets.write(client, turn);
             turn.handle_written(outcome);
         }
     }
@@ -258,6 +262,7 @@ impl Reactor {
         while let Some(closed) = turn.poll_closed() {
             self.doorkeeper.release(closed.client);
             self.sockets.close(closed.client, closed.reason.flushes());
+            self.exchange.note_left(closed.listener);
             self.log_closed(&closed);
         }
     }
@@ -288,28 +293,6 @@ impl Reactor {
             self.log.line(Level::Error, format!("Error waking a shard: {error}"));
         }
     }
-}
-
-fn note_events(turn: &mut Turn<Polled>, events: &Events) {
-    for event in events {
-        if event.token() == Reactor::WAKER {
-            continue;
-        }
-        let client = ConnId::from_token(event.token().0 as u64);
-        if event.is_read_closed() || event.is_error() {
-            turn.handle_hangup(client);
-        } else if event.is_readable() {
-            turn.handle_readable(client);
-        }
-        if event.is_writable() {
-            turn.handle_writable(client);
-        }
-    }
-}
-
-fn token(client: ConnId) -> Token {
-    // INVARIANT: `main` refuses to start where a pointer has fewer than 64 bits.
-    Token(usize::try_from(client.token()).unwrap_or(0))
 }
 
 /// How long shards only hand over and write before they close their clients, in nanoseconds.

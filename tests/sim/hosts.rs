@@ -196,7 +196,7 @@ impl World {
                 0 if !self.is_calm && self.swarm.resets => {
                     self.clients[client].abandoned = true;
                     self.end_client(client, Ending::Broken);
-                    turn.handle_abandoned(id, CloseReason::TlsHandshakeError);
+                    turn.handle_abandoned(id, CloseReason::TlsHandshakeError, None);
                 }
                 0..10 => turn.handle_in_clear(id),
                 10..20 => turn.handle_secured(id, Arc::default()),

@@ -1,0 +1,121 @@
+//! The places where clients connect: opened at the start, each with its TLS, and what INFO says
+//! there.
+//!
+//! Absent: accepting (`placing`). Everything that can be wrong with a listener is found here,
+//! before anybody is let in anywhere.
+
+use std::sync::Arc;
+
+use fanfare_protocol::info::ServerInfo;
+use mio::{Interest, Registry, Token};
+
+use super::run_error::RunError;
+use crate::config::Config;
+use crate::config::listen::{self, Address};
+use crate::core::arrival::Entrance;
+use crate::core::ids::ListenerId;
+use crate::io::accept::Listener;
+use crate::io::gate::Gate;
+use crate::io::tls::{Acceptor, TlsError};
+
+/// One open listener.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) id: ListenerId,
+    pub(super) listener: Listener,
+    /// What its next connections meet; a reload may put another in its place.
+    pub(super) gate: Arc<Gate>,
+    /// Connections that it may have.
+    pub(super) connections_max: Option<u64>,
+    /// Where it is, as the log says it.
+    pub(super) place: String,
+}
+
+/// Opens all listeners, or none.
+pub(super) fn open_all(config: &Config) -> Result<Vec<Listening>, RunError> {
+    if config.listeners.len() > ListenerId::COUNT_MAX {
+        return Err(RunError::Listeners(ListenerId::COUNT_MAX));
+    }
+    config.listeners.iter().enumerate().map(|(n, listener)| open(n, listener)).collect()
+}
+
+fn open(n: usize, config: &listen::Listener) -> Result<Listening, RunError> {
+    let id = ListenerId::new(n).ok_or(RunError::Listeners(ListenerId::COUNT_MAX))?;
+    let gate = gate(config).map_err(|error| RunError::Tls(config.name.to_string(), error))?;
+    let (host, listener) = match &config.address {
+        Address::Tcp { host, port } => {
+            let wanted = format!("{host}:{port}");
+            let open = Listener::open(&config.address);
+            (Some(host), open.map_err(|error| RunError::Listen(wanted, error))?)
+        }
+        Address::Unix { path, .. } => {
+            let open = Listener::open(&config.address);
+            (None, open.map_err(|error| RunError::ListenAt(path.to_string(), error))?)
+        }
+    };
+    let place = match (&config.address, host, listener.address()) {
+        (_, Some(host), Some(address)) if host.contains(':') => {
+            format!("[{host}]:{}", address.port())
+        }
+        (_, Some(host), Some(address)) => format!("{host}:{}", address.port()),
+        (Address::Unix { path, .. }, ..) => format!("unix:{path}"),
+        (Address::Tcp { .. }, ..) => config.name.to_string(),
+    };
+    let connections_max = config.connections_max.map(u64::from);
+    Ok(Listening { id, listener, gate: Arc::new(gate), connections_max, place })
+}
+
+/// What connections of a listener meet; reads its certificates.
+pub(super) fn gate(config: &listen::Listener) -> Result<Gate, TlsError> {
+    let tls = config.tls.as_ref().map(Acceptor::load).transpose()?;
+    Ok(Gate { tls, proxy_protocol: config.proxy_protocol })
+}
+
+/// What the core is to know of each listener; `info` is what is the same for all.
+pub(super) fn entrances(
+    config: &Config,
+    listening: &[Listening],
+    info: &ServerInfo,
+) -> Vec<Entrance> {
+    let pairs = config.listeners.iter().zip(listening);
+    pairs.map(|(listener, open)| entrance(listener, &open.listener, info.clone())).collect()
+}
+
+fn entrance(config: &listen::Listener, open: &Listener, mut info: ServerInfo) -> Entrance {
+    match &config.address {
+        Address::Tcp { host, port } => {
+            info.host = host.to_string();
+            info.port = open.address().map_or(*port, |address| address.port());
+        }
+        Address::Unix { path, .. } => {
+            info.host = path.to_string();
+            info.port = 0;
+        }
+    }
+    if let Some(tls) = &config.tls {
+        info.tls_required = !tls.allow_non_tls;
+        info.tls_available = tls.allow_non_tls;
+        info.tls_verify = tls.verify || tls.verify_and_map;
+    }
+    Entrance {
+        info,
+        connection_type: config.connection_type,
+        maps_certificates: config.tls.as_ref().is_some_and(|tls| tls.verify_and_map),
+        behind_proxy: config.proxy_protocol,
+    }
+}
+
+impl Listening {
+    /// What its events are called.
+    fn token(&self) -> Token {
+        Token(FIRST_LISTENER + self.id.index())
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
+        let token = self.token();
+        registry.register(self.listener.source(), token, Interest::READABLE)
+    }
+}
+
+/// The token of the first listener; smaller ones are the supervisor's.
+const FIRST_LISTENER: usize = 16;
