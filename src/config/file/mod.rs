@@ -6,20 +6,32 @@
 //! Keys and their aliases are those of nats-server, those of ours are listed beside them; an
 //! unknown key is an error. All errors are reported together.
 
+mod access;
+mod accounts;
 mod address;
+mod authorization;
 mod duration;
 mod findings;
+mod graph;
+mod keys;
 mod later;
 mod listeners;
+mod mappings;
 mod nearest;
+mod operator;
+mod permissions;
+mod shares;
+mod subjects;
 mod tls;
 mod top;
+mod users;
 
 #[cfg(test)]
 mod tests;
 
 use super::Config;
 use super::text::{Files, Tree};
+use access::Parts;
 use findings::Findings;
 use later::Later;
 use listeners::Classic;
@@ -31,7 +43,12 @@ pub(super) fn read(
     base: Config,
 ) -> Result<Config, Vec<String>> {
     let mut found = Findings::new(tree);
-    let mut draft = Draft { config: base, classic: Classic::default(), later: Later::default() };
+    let mut draft = Draft {
+        config: base,
+        classic: Classic::default(),
+        later: Later::default(),
+        access: Parts::default(),
+    };
     if tree.root.is_empty() {
         let name = tree.files.first().map_or("", |name| &**name);
         found.general_warning(format!("{name}: config has no values or is empty"));
@@ -40,8 +57,9 @@ pub(super) fn read(
         found.warn(*at, format!("{key:?} is written more than once; the last one counts"));
     }
     draft.take_all(&mut found, tree, files);
-    let Draft { mut config, classic, .. } = draft;
+    let Draft { mut config, classic, access, .. } = draft;
     classic.apply(&mut config);
+    access.finish(&mut found, &mut config.access);
     checks(&mut found, &config);
     config.warnings.extend(found.finish()?);
     Ok(config)
@@ -52,10 +70,11 @@ struct Draft {
     config: Config,
     classic: Classic,
     later: Later,
+    access: Parts,
 }
 
 impl Draft {
-    fn take_all(&mut self, found: &mut Findings<'_>, tree: &Tree, _files: &mut dyn Files) {
+    fn take_all(&mut self, found: &mut Findings<'_>, tree: &Tree, files: &mut dyn Files) {
         for entry in tree.root.entries() {
             let key = entry.key.to_ascii_lowercase();
             let config = &mut self.config;
@@ -65,9 +84,11 @@ impl Draft {
                 || top::limit(found, config, &key, entry)
                 || top::without_effect(found, &key, entry)
                 || self.later.take(found, &key, entry);
-            if known {
+            let sinks = (&mut self.config.access, &mut self.later);
+            if known || self.access.take(found, files, sinks, &key, entry) {
                 continue;
             }
+            let config = &mut self.config;
             match &*key {
                 "listeners" => {
                     config.listeners.truncate(1);
@@ -106,5 +127,7 @@ const KEYS: &[&[&str]] = &[
     top::LIMITS,
     top::WITHOUT_EFFECT,
     later::KEYS,
+    access::KEYS,
+    operator::KEYS,
     &["listeners"],
 ];

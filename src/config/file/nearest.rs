@@ -10,7 +10,7 @@ pub(super) fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> Op
         return None;
     }
     let allowed = (length / 3).clamp(1, 3);
-    let steps = known.map(|known| (distance(&key, known), known));
+    let steps = known.map(|known| (strsim::osa_distance(&key, known), known));
     let (steps, best) = steps.min_by_key(|(steps, _)| *steps)?;
     (steps <= allowed).then_some(best)
 }
@@ -18,45 +18,9 @@ pub(super) fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> Op
 /// Longest key that is compared.
 const LENGTH_MAX: usize = 64;
 
-/// How many letters must be changed, added, left out or swapped with their neighbour.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    let mut previous = None;
-    for (i, a) in left.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, &b) in right.iter().enumerate() {
-            // INVARIANT: rows have one cell more than `right`, `next` one for each b so far.
-            let mut steps = (row[j] + usize::from(a != b)).min(row[j + 1] + 1).min(next[j] + 1);
-            if j > 0 && previous == Some(b) && right[j - 1] == a {
-                steps = steps.min(before[j - 1] + 1);
-            }
-            next.push(steps);
-        }
-        previous = Some(a);
-        before = std::mem::replace(&mut row, next);
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn steps_are_counted() {
-        for (a, b, steps) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("port", "prot", 1),
-            ("port", "ports", 1),
-            ("abc", "xyz", 3),
-        ] {
-            assert_eq!(distance(a, b), steps, "{a} {b}");
-            assert_eq!(distance(b, a), steps, "{b} {a}");
-        }
-    }
 
     #[test]
     fn only_a_near_key_is_suggested() {
