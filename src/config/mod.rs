@@ -5,11 +5,13 @@
 
 pub mod access;
 mod file;
+pub mod import_map;
 mod limits;
 pub mod listen;
 mod load;
 mod secret;
 pub mod text;
+pub mod transform;
 
 pub use access::Access;
 pub use limits::{Limits, LimitsError};

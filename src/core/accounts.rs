@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::ids::AccountId;
-use super::import_map::ImportMap;
 use super::mappings::{MappingError, Mappings};
 use super::shares;
 use crate::config::access::{self, AccountLimits, Export, Latency, ResponseType, ShareKind};
+use crate::config::import_map::ImportMap;
 
 /// One account.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@
 use std::fmt;
 
 use super::subject_set::{SubjectSet, specificity};
-use super::transform::{Transform, TransformError};
 use crate::config::access::{Destination, Mapping};
+use crate::config::transform::{Transform, TransformError};
 
 /// See the module's head.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,8 +20,8 @@
 //!
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
 //! `bucket`, `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
-//! `permissions`, `publish_cache`, `grants`), how subjects change (`transform`, `mappings`,
-//! `import_map`, `shares`), a client's ends (`inbox`, `segment`, `spool`, `outbox`, `subs`,
+//! `permissions`, `publish_cache`, `grants`), how subjects change (`mappings`,
+//! `shares`), a client's ends (`inbox`, `segment`, `spool`, `outbox`, `subs`,
 //! `clients`), who wants what (`trie`, `filters`, `interest`, `groups`, `plan`), between shards
 //! (`message`, `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`,
 //! `arrival`, `farewell`), and the whole (`placement`, `shard`, `turn`).
@@ -42,7 +42,6 @@ mod filters;
 pub mod grants;
 mod groups;
 pub mod ids;
-pub mod import_map;
 mod inbox;
 mod intake;
 mod interest;
@@ -79,7 +78,6 @@ mod texts;
 pub mod time;
 mod timer;
 pub mod trace;
-pub mod transform;
 mod trie;
 pub mod turn;
 mod usage;

@@ -11,10 +11,10 @@ use std::fmt;
 use fanfare_protocol::subject::{covers, overlaps, tokens};
 
 use super::ids::AccountId;
-use super::import_map::ImportMap;
 use super::subject_set::specificity;
-use super::transform::{TransformError, TransformProblem};
 use crate::config::access::{Account, Export, Import, ShareKind};
+use crate::config::import_map::ImportMap;
+use crate::config::transform::{TransformError, TransformProblem};
 
 /// An import that is satisfied.
 #[derive(Debug, Clone, PartialEq, Eq)]

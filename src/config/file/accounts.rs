@@ -26,6 +26,19 @@ const KEYS: &[&str] = &[
     "rate_limits",
 ];
 
+/// The keys of its limits.
+const LIMITS_KEYS: &[&str] = &[
+    "max_connections",
+    "max_conn",
+    "max_subscriptions",
+    "max_subs",
+    "max_payload",
+    "max_pay",
+    "max_leafnodes",
+    "max_leafs",
+    "rate_limits",
+];
+
 /// An account with the places of what others refer to.
 pub(super) struct Draft {
     pub(super) account: Account,
@@ -135,10 +148,7 @@ fn limits(found: &mut Findings<'_>, limits: &mut AccountLimits, entry: &Entry) {
             "max_payload" | "max_pay" => limits.payload_max = bound(found, entry),
             "max_leafnodes" | "max_leafs" => limits.leafs_max = bound(found, entry),
             "rate_limits" => limits.rate = users::rate(found, entry),
-            _ => {
-                let keys = ["max_connections", "max_subscriptions", "max_payload"];
-                found.unknown(entry, &[&keys, &["max_leafnodes", "rate_limits"]]);
-            }
+            _ => found.unknown(entry, &[LIMITS_KEYS]),
         }
     }
 }

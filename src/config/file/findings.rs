@@ -52,6 +52,10 @@ impl<'t> Findings<'t> {
         }
     }
 
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
     /// Errors, or warnings if there are none.
     pub(super) fn finish(mut self) -> Result<Vec<String>, Vec<String>> {
         if self.errors.is_empty() {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use fanfare_protocol::subject::{covers, overlaps};
 
 use super::super::access::{Export, Import, ShareKind};
+use super::super::import_map::ImportMap;
 use super::accounts::Draft;
 use super::findings::Findings;
-use super::subjects;
 
 /// Finds imports without an export, and circles.
 pub(super) fn check(found: &mut Findings<'_>, drafts: &[Draft]) {
@@ -100,7 +100,7 @@ struct Step<'d> {
     draft: &'d Draft,
     place: usize,
     import: &'d Import,
-    local: String,
+    map: ImportMap,
 }
 
 /// What has been seen of an import.
@@ -119,9 +119,12 @@ fn circles(found: &mut Findings<'_>, drafts: &[Draft], kind: ShareKind) {
     for draft in drafts {
         for (place, import) in draft.account.imports.iter().enumerate() {
             if import.kind == kind {
+                // What is no map was reported when it was read.
+                let Ok(map) = ImportMap::new(&import.subject, import.to.as_deref()) else {
+                    continue;
+                };
                 of.entry(&draft.account.name).or_default().push(steps.len());
-                let local = subjects::pattern(import.to.as_ref().unwrap_or(&import.subject));
-                steps.push(Step { draft, place, import, local });
+                steps.push(Step { draft, place, import, map });
             }
         }
     }
@@ -159,7 +162,7 @@ fn circle(
         };
         *next += 1;
         // INVARIANT: as above.
-        let (mark, local) = (marks[candidate], &steps[candidate].local);
+        let (mark, local) = (marks[candidate], steps[candidate].map.local());
         if mark == Mark::Done || !overlaps(local.as_bytes(), step.import.subject.as_bytes()) {
             continue;
         }

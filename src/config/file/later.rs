@@ -61,6 +61,9 @@ impl Later {
         if let Some(shape) = shape(key) {
             shape.check(found, entry);
         }
+        if key == "jetstream" {
+            switch(found, entry);
+        }
         if !off(entry) {
             self.warn(found, entry, feature);
         }
@@ -70,6 +73,7 @@ impl Later {
     /// Takes an account's `jetstream`.
     pub(super) fn account_jetstream(&mut self, found: &mut Findings<'_>, entry: &Entry) {
         ACCOUNT_JETSTREAM.check(found, entry);
+        switch(found, entry);
         if !off(entry) {
             self.warn(found, entry, "jetstream");
         }
@@ -101,6 +105,16 @@ fn off(entry: &Entry) -> bool {
         }
         Value::Integer(number) => *number == 0,
         Value::Float(_) | Value::Date(_) | Value::List(_) => false,
+    }
+}
+
+/// A feature that one word may switch.
+fn switch(found: &mut Findings<'_>, entry: &Entry) {
+    let words = ["enabled", "enable", "disabled", "disable"];
+    match &entry.node.value {
+        Value::Map(_) | Value::Boolean(_) => {}
+        Value::Text(text) if words.contains(&&*text.to_ascii_lowercase()) => {}
+        _ => found.mismatch(entry, "a map, a boolean, \"enabled\" or \"disabled\""),
     }
 }
 

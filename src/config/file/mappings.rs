@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::super::access::{Destination, Mapping};
 use super::super::text::{Entry, Map, Position, Value};
+use super::super::transform::Transform;
 use super::findings::Findings;
 use super::subjects;
 
@@ -99,7 +100,7 @@ fn check(found: &mut Findings<'_>, entry: &Entry, destinations: &[(Position, Des
         if *total > 100 {
             found.error(*at, format!("{head}: total weight needs to be <= 100"));
         }
-        if let Some(fault) = subjects::destination_fault(&entry.key, subject, false) {
+        if let Err(fault) = Transform::parse(&entry.key, subject) {
             found.error(*at, format!("{head}: {fault}"));
         }
     }

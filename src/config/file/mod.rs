@@ -27,6 +27,8 @@ mod top;
 mod users;
 
 #[cfg(test)]
+mod access_tests;
+#[cfg(test)]
 mod tests;
 
 use super::Config;
@@ -60,7 +62,9 @@ pub(super) fn read(
     let Draft { mut config, classic, access, .. } = draft;
     classic.apply(&mut config);
     access.finish(&mut found, &mut config.access);
-    checks(&mut found, &config);
+    if !found.has_errors() {
+        checks(&mut found, &config);
+    }
     config.warnings.extend(found.finish()?);
     Ok(config)
 }

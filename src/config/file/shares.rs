@@ -3,6 +3,7 @@
 //! Absent: whether an import finds its export (`graph`).
 
 use super::super::access::{Export, Import, Latency, ResponseType, Sampling, ShareKind};
+use super::super::import_map::ImportMap;
 use super::super::text::{Entry, Map, Position, Value};
 use super::findings::{Findings, set};
 use super::{mappings, subjects};
@@ -242,7 +243,7 @@ fn import_source(found: &mut Findings<'_>, entry: &Entry) -> Option<(Box<str>, B
     Some((account?, subject))
 }
 
-/// What `prefix` makes of a subject: its wildcards keep their places.
+/// What `prefix` makes of a subject: its wildcards stay in their order.
 fn prefixed(
     found: &mut Findings<'_>,
     at: Position,
@@ -254,21 +255,7 @@ fn prefixed(
         found.error(at, "stream import prefix can not contain wildcard tokens");
         return None;
     }
-    Some(format!("{prefix}.{}", numbered(subject)).into())
-}
-
-/// A subject whose `*` became `$1`, `$2`, ….
-fn numbered(subject: &str) -> String {
-    let mut index = 0;
-    let token = |token: &str| {
-        if token == "*" {
-            index += 1;
-            format!("${index}")
-        } else {
-            token.to_owned()
-        }
-    };
-    subject.split('.').map(token).collect::<Vec<_>>().join(".")
+    Some(format!("{prefix}.{subject}").into())
 }
 
 fn check_to(
@@ -278,19 +265,12 @@ fn check_to(
     subject: &str,
     to: Option<&str>,
 ) {
-    let Some(to) = to.filter(|to| *to != subject) else { return };
-    // One subject may have any local name; wildcards of a destination may stand for those of the
-    // subject, in their order.
-    let moved = subject.split('.').any(|token| token == "*" || token == ">");
-    let fault = match moved {
-        true => subjects::destination_fault(subject, &numbered(to), true),
-        false => (!subjects::is_filter(to)).then(|| "no valid subject".to_owned()),
-    };
-    if let Some(fault) = fault {
+    if let Err(fault) = ImportMap::new(subject, to) {
         let kind = match kind {
             ShareKind::Stream => "stream",
             ShareKind::Service => "service",
         };
+        let to = to.unwrap_or(subject);
         found.error(at, format!("Error adding {kind} import {subject:?} to {to:?}: {fault}"));
     }
 }
