@@ -61,6 +61,12 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// A value that is JSON already.
+    pub fn raw(&mut self, key: &str, json: &[u8]) {
+        self.key(key);
+        self.out.extend_from_slice(json);
+    }
+
     /// True or false.
     pub fn flag(&mut self, key: &str, value: bool) {
         self.key(key);

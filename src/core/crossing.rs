@@ -13,6 +13,7 @@ use super::accounts::{Accounts, ServiceShare};
 use super::batch::Batch;
 use super::clients::Choices;
 use super::ids::{AccountId, Slot};
+use super::latency::{self, Sample};
 use super::legs::{self, Leg};
 use super::mappings::Mapped;
 use super::mesh;
@@ -148,6 +149,32 @@ impl Shard {
         ready
     }
 
+    /// What is measured of a request, if it is sampled.
+    fn sample(
+        &mut self,
+        slot: Slot,
+        service: &ServiceShare,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> Option<Box<Sample>> {
+        let latency = service.latency.as_ref()?;
+        let headers = body.bytes().get(..line.header_len.unwrap_or(0) as usize).unwrap_or(&[]);
+        if !latency::samples(latency, headers, &mut self.rng) {
+            return None;
+        }
+        let policy = Arc::clone(&self.policy);
+        let requester = self.requester(slot, &policy.accounts, service);
+        let mut json = Vec::new();
+        request_info::write_json(&mut json, &requester);
+        Some(Box::new(Sample {
+            subject: latency.subject.clone(),
+            rtt_ns: requester.rtt_ns,
+            requester: json,
+            started: self.now,
+            wall_ms: self.wall_ms,
+        }))
+    }
+
     /// What a service is told of a client.
     fn requester<'a>(
         &'a self,
@@ -251,7 +278,9 @@ impl Shard {
             }
             let importer = leg.service.map_or(AccountId::GLOBAL, |(importer, _)| importer);
             let reply = std::mem::take(&mut leg.reply).into_boxed_slice();
-            let waiter = Waiter::Requester { account: importer, reply, response: service.response };
+            let response = service.response;
+            let sample = self.sample(slot, service, line, body);
+            let waiter = Waiter::Requester { account: importer, reply, response, sample };
             let (threshold, now) = (service.threshold_ns, self.now);
             self.responses.add(leg.account, waiter, threshold, now, &mut leg.reply);
             self.arm_sweep();

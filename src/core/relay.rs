@@ -7,6 +7,7 @@
 //! them are dropped and counted, as an answer that comes too late is.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare_protocol::op::PublishLine;
@@ -17,6 +18,7 @@ use super::badge::Standing;
 use super::clients::Choices;
 use super::filters::Member;
 use super::ids::{AccountId, ClientNumber, Slot};
+use super::latency::{self, Sample};
 use super::mesh;
 use super::message::{Body, Message};
 use super::pace::Counted;
@@ -146,12 +148,16 @@ impl Shard {
     /// Carries one answer to who waits for it. Says whether it could.
     fn carry(&mut self, place: usize, relay: &Relay) -> bool {
         let is_empty = relay.body.len() <= 2;
-        let Some(Response { waiter: Waiter::Requester { account, reply, response }, .. }) =
-            self.responses.get(place)
+        let Some(Response {
+            account: exporter,
+            waiter: Waiter::Requester { account, reply, response, .. },
+            ..
+        }) = self.responses.get(place)
         else {
             self.answer_entry(place, relay);
             return true;
         };
+        let exporter = *exporter;
         let (account, reply, response) = (*account, reply.clone(), *response);
         let total_len = u32::try_from(relay.body.len().saturating_sub(2)).unwrap_or(u32::MAX);
         let line =
@@ -161,6 +167,9 @@ impl Shard {
             return false;
         }
         self.clients.stats.answers_carried += 1;
+        if let Some(sample) = self.responses.take_sample(place) {
+            self.publish_sample(exporter, &sample);
+        }
         match response {
             ResponseType::Singleton => {
                 self.responses.remove(place);
@@ -171,6 +180,22 @@ impl Shard {
             ResponseType::Chunked | ResponseType::Stream => self.responses.extend(place, self.now),
         }
         true
+    }
+
+    /// Publishes how long a service took; a sample that finds no room is left out.
+    fn publish_sample(&mut self, exporter: AccountId, sample: &Sample) {
+        let policy = Arc::clone(&self.policy);
+        let responder = policy.accounts.get(exporter).name();
+        let (now, wall_ms) = (self.now, self.wall_ms);
+        let mut body = latency::render(sample, responder, now, wall_ms, &mut self.rng);
+        let total_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        body.extend_from_slice(b"\r\n");
+        let subject = sample.subject.as_bytes();
+        let line = PublishLine { subject, reply: b"", header_len: None, total_len };
+        let publisher = self.own_client();
+        if !self.publish_across(publisher, exporter, &line, Body::Copied(&body)) {
+            self.clients.stats.samples_dropped += 1;
+        }
     }
 
     /// Hands an external service's answer to whoever reads it.

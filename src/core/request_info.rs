@@ -82,7 +82,8 @@ fn is_ours(header: &[u8]) -> bool {
     name.trim_ascii().eq_ignore_ascii_case(NAME)
 }
 
-fn write_json(out: &mut Vec<u8>, requester: &Requester<'_>) {
+/// What a service is told of a requester.
+pub(crate) fn write_json(out: &mut Vec<u8>, requester: &Requester<'_>) {
     let mut object = Object::begin(out);
     if let Some(shared) = &requester.shared {
         object.text_if("host", shared.host);

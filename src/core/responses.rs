@@ -11,6 +11,7 @@ use slab::Slab;
 
 use super::auth::Callout;
 use super::ids::{AccountId, ConnId, ShardId};
+use super::latency::Sample;
 use super::time::Instant;
 use crate::config::access::ResponseType;
 
@@ -25,6 +26,8 @@ pub(crate) enum Waiter {
         reply: Box<[u8]>,
         /// How many answers come.
         response: ResponseType,
+        /// What is measured, until the first answer.
+        sample: Option<Box<Sample>>,
     },
     /// A client that an external service decides about.
     Entry {
@@ -124,6 +127,14 @@ impl Responses {
         self.entries.get(place)
     }
 
+    /// Takes what is measured of an entry, once.
+    pub(crate) fn take_sample(&mut self, place: usize) -> Option<Box<Sample>> {
+        match &mut self.entries.get_mut(place)?.waiter {
+            Waiter::Requester { sample, .. } => sample.take(),
+            Waiter::Entry { .. } => None,
+        }
+    }
+
     /// Ends an entry.
     pub(crate) fn remove(&mut self, place: usize) -> Option<Response> {
         let removed = self.entries.try_remove(place);
@@ -178,6 +189,7 @@ mod tests {
             account: AccountId::GLOBAL,
             reply: b"inbox".as_slice().into(),
             response: ResponseType::Singleton,
+            sample: None,
         };
         responses.add(AccountId::SYSTEM, waiter, 1_000, now, &mut reply);
         reply

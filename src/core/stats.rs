@@ -65,6 +65,8 @@ pub struct Stats {
     pub answers_expired: u64,
     /// Requests to other accounts that found the table of awaited answers full.
     pub answers_refused: u64,
+    /// Samples of services' latency that found no free batch.
+    pub samples_dropped: u64,
     /// Messages that would have entered more accounts, or farther ones, than one message may.
     pub legs_cut: u64,
     /// How often a client was paused because it was too fast.
@@ -77,7 +79,7 @@ pub struct Stats {
 
 impl Stats {
     /// How many counters there are.
-    pub const COUNTERS: usize = 33;
+    pub const COUNTERS: usize = 34;
 
     /// The counters in the order of their declaration, to be published or summed.
     pub fn to_array(&self) -> [u64; Self::COUNTERS] {
@@ -111,6 +113,7 @@ impl Stats {
             self.answers_unexpected,
             self.answers_expired,
             self.answers_refused,
+            self.samples_dropped,
             self.legs_cut,
             self.paused,
             self.trace_dropped,
@@ -152,6 +155,7 @@ impl Stats {
             answers_unexpected: next(),
             answers_expired: next(),
             answers_refused: next(),
+            samples_dropped: next(),
             legs_cut: next(),
             paused: next(),
             trace_dropped: next(),
