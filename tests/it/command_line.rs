@@ -258,3 +258,27 @@ fn options_for_what_is_not_there_yet_are_warned_of_and_the_broker_serves() {
         }
     }
 }
+
+#[test]
+fn the_command_lines_of_client_libraries_suites_start_it() {
+    let folder = scratch("store");
+    let folder = folder.to_str().unwrap();
+    let store = format!("-sd={folder}");
+    let forms: [&[&str]; 10] = [
+        &["-DV"],
+        &["--debug", "--server_name", "s"],
+        &["-user", "u", "-pass", "p"],
+        &["--user=u", "--pass=p"],
+        &["--auth", "t"],
+        &["-auth=t", "-n", "s"],
+        &["-js", &store],
+        &["--jetstream", "--store_dir", folder],
+        &["--store_dir", folder],
+        &["-cluster_name", "c", "-cluster", "nats://127.0.0.1:-1", "-server_name", "s"],
+    ];
+    for form in forms {
+        let broker = Settings::default().arguments(form).start();
+        let greeting = Connection::open(broker.address()).line();
+        assert!(greeting.starts_with("INFO {"), "{form:?}: {greeting}");
+    }
+}
