@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::supervisor::{MAIL_PAUSE, Supervisor};
+use super::stop::send_now;
+use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::core::policy::Policy;
 use crate::core::review::Settings;
@@ -23,11 +24,7 @@ impl Supervisor {
             trace: config.verbosity.trace.then_some(config.traced_message_max),
         };
         for shard in self.exchange.shards() {
-            let mut mail = Mail::Settings(Box::new(settings.clone()));
-            while let Err(returned) = self.exchange.send(shard, mail) {
-                mail = returned;
-                std::thread::park_timeout(MAIL_PAUSE);
-            }
+            send_now(&self.exchange, shard, Mail::Settings(Box::new(settings.clone())));
         }
     }
 }

@@ -5,6 +5,7 @@
 mod apply;
 mod files;
 pub mod identity;
+mod lame_duck;
 mod limits;
 mod listeners;
 mod placing;

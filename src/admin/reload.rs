@@ -12,8 +12,9 @@ use super::source::Source;
 use super::supervisor::{Ended, Supervisor};
 use super::watch::Watch;
 use crate::config::Config;
+use crate::core::policy::Policy;
 use crate::io::disk::Snapshot;
-use crate::io::log::Level;
+use crate::io::log::{Level, Log};
 use crate::io::log_sink::{LogTarget, Sink};
 
 /// What a broker needs to reload.
@@ -40,6 +41,7 @@ struct Outcome {
 /// A configuration that can take effect.
 struct Prepared {
     config: Arc<Config>,
+    policy: Arc<Policy>,
     /// What is said about it: one line for each thing that changes.
     lines: Vec<String>,
     /// Where log lines go from now on, if that changes.
@@ -77,14 +79,19 @@ impl Supervisor {
             self.reloading.again = true;
             return;
         }
-        let target = self.reloading.target.clone();
-        let executable = self.executable.clone();
+        let preparation = Preparation {
+            source,
+            target: self.reloading.target.clone(),
+            executable: self.executable.clone(),
+            before: Arc::clone(&self.policy),
+            seed: self.seed,
+            log: self.log.clone(),
+        };
         let told = self.reloading.told.clone();
         let bell = Arc::clone(&self.reloading.bell);
         let spawned = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
-            let outcome = prepare(&source, &target, &executable);
             // Both fail only when the supervisor has ended.
-            let _ = told.send(outcome);
+            let _ = told.send(preparation.run());
             let _ = bell.waker.wake();
         });
         match spawned {
@@ -120,12 +127,7 @@ impl Supervisor {
     }
 
     fn take_effect(&mut self, prepared: Prepared) {
-        let Prepared { config, lines, log } = prepared;
-        let policy = policy::compile(&config, &self.policy.accounts, self.seed, &self.log);
-        let policy = match policy {
-            Ok(policy) => policy,
-            Err(error) => return self.refuse(&error.to_string()),
-        };
+        let Prepared { config, policy, lines, log } = prepared;
         for warning in &config.warnings {
             if !self.config.warnings.contains(warning) {
                 self.log.line(Level::Warn, warning.clone());
@@ -149,23 +151,37 @@ impl Supervisor {
 }
 
 /// Everything about a reload that may take long or fail.
-fn prepare(source: &Source, target: &LogTarget, executable: &str) -> Outcome {
-    match (source.read)() {
-        Err(error) => Outcome { files: error.files, result: Err(error.reason) },
-        Ok(reading) => {
-            let result = compare(reading.config, target, executable);
-            Outcome { files: reading.files, result: result.map(Box::new) }
-        }
-    }
+struct Preparation {
+    source: Source,
+    target: LogTarget,
+    executable: String,
+    /// What is in effect.
+    before: Arc<Policy>,
+    seed: u64,
+    log: Log,
 }
 
-fn compare(config: Config, target: &LogTarget, executable: &str) -> Result<Prepared, String> {
-    let wanted = LogTarget::of(&config, executable);
-    let log = if wanted == *target {
-        None
-    } else {
-        let sink = Sink::open(wanted.clone()).map_err(|error| error.to_string())?;
-        Some((wanted, sink))
-    };
-    Ok(Prepared { config: Arc::new(config), lines: Vec::new(), log })
+impl Preparation {
+    fn run(self) -> Outcome {
+        match (self.source.read)() {
+            Err(error) => Outcome { files: error.files, result: Err(error.reason) },
+            Ok(reading) => {
+                let result = self.prepare(reading.config);
+                Outcome { files: reading.files, result: result.map(Box::new) }
+            }
+        }
+    }
+
+    fn prepare(&self, config: Config) -> Result<Prepared, String> {
+        let wanted = LogTarget::of(&config, &self.executable);
+        let log = if wanted == self.target {
+            None
+        } else {
+            let sink = Sink::open(wanted.clone()).map_err(|error| error.to_string())?;
+            Some((wanted, sink))
+        };
+        let policy = policy::compile(&config, &self.before.accounts, self.seed, &self.log);
+        let policy = policy.map_err(|error| error.to_string())?;
+        Ok(Prepared { config: Arc::new(config), policy, lines: Vec::new(), log })
+    }
 }

@@ -15,13 +15,12 @@ impl Supervisor {
         for signal in signals {
             self.log.line(Level::Info, format!("Trapped {:?} signal", name(signal)));
             match signal {
-                SIGINT | SIGTERM => stop = true,
+                SIGINT => stop = true,
+                // A lame duck is on its way already.
+                SIGTERM => stop |= self.lame_duck.is_none(),
                 SIGHUP => self.reload(),
                 SIGUSR1 => self.reopen_log(),
-                _ => {
-                    let text = "Signal ignored: there is no lame duck mode";
-                    self.log.line(Level::Warn, text.to_owned());
-                }
+                _ => self.enter_lame_duck(),
             }
         }
         stop

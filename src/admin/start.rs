@@ -124,6 +124,7 @@ impl Supervisor {
             policy,
             entrances,
             seed,
+            lame_duck: None,
             sent: vec![0; config.shards],
             config,
             next_number: 1,

@@ -4,8 +4,17 @@
 
 use super::files;
 use super::supervisor::{MAIL_PAUSE, Supervisor};
-use crate::io::exchange::Mail;
+use crate::core::ids::ShardId;
+use crate::io::exchange::{Exchange, Mail};
 use crate::io::log::Level;
+
+/// Sends mail, waiting for a box that is full: shards empty theirs in every turn.
+pub(super) fn send_now(exchange: &Exchange, shard: ShardId, mut mail: Mail) {
+    while let Err(returned) = exchange.send(shard, mail) {
+        mail = returned;
+        std::thread::park_timeout(MAIL_PAUSE);
+    }
+}
 
 impl Supervisor {
     /// Ends every shard and waits for them, which have a deadline.
@@ -14,11 +23,7 @@ impl Supervisor {
         // Nobody new is let in while those who are here are served their last bytes.
         self.listeners.clear();
         for shard in self.exchange.shards() {
-            let mut mail = Mail::Stop;
-            while let Err(returned) = self.exchange.send(shard, mail) {
-                mail = returned;
-                std::thread::park_timeout(MAIL_PAUSE);
-            }
+            send_now(&self.exchange, shard, Mail::Stop);
         }
         for thread in self.threads {
             if let Ok(Err(error)) = thread.join() {

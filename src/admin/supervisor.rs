@@ -14,6 +14,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
+use super::lame_duck::LameDuck;
 use super::listeners::Listening;
 use super::reload::Reloading;
 use super::run_error::RunError;
@@ -76,6 +77,8 @@ pub(super) struct Supervisor {
     pub(super) entrances: Vec<Entrance>,
     /// The secret that all policies of this broker are made with.
     pub(super) seed: u64,
+    /// Set once the broker is about to leave.
+    pub(super) lame_duck: Option<LameDuck>,
     /// Connections sent to each shard since the start.
     pub(super) sent: Vec<u64>,
     pub(super) next_number: u64,
@@ -97,7 +100,8 @@ impl Supervisor {
                 (false, false, more) => more.then_some(Duration::ZERO),
             };
             let watch = self.reloading.watch().timeout();
-            let timeout = [pause, watch].into_iter().flatten().min();
+            let duck = self.lame_duck.as_ref().map(LameDuck::timeout);
+            let timeout = [pause, watch, duck].into_iter().flatten().min();
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(RunError::System("waiting", error));
@@ -107,7 +111,7 @@ impl Supervisor {
             if self.ended.any.load(Ordering::SeqCst) {
                 return Err(RunError::ShardEnded);
             }
-            if self.must_stop() {
+            if self.must_stop() || self.follow_lame_duck() {
                 self.stop();
                 return Ok(());
             }

@@ -45,6 +45,7 @@ pub mod ids;
 mod inbox;
 mod intake;
 mod interest;
+mod lame_duck;
 mod latency;
 mod legs;
 pub mod mappings;

@@ -18,6 +18,7 @@ use super::close::CloseReason;
 use super::ids::{AccountId, ClientNumber, ConnId, Generation, Handle, ListenerId, ShardId, Slot};
 use super::intake::Arena;
 use super::interest::{Change, Interest};
+use super::lame_duck::LameDuck;
 use super::legs::Legs;
 use super::mesh::Mesh;
 use super::message::Head;
@@ -147,6 +148,8 @@ pub struct Shard {
     pub(crate) pause_until: Instant,
     /// Where a review of all clients stands, after a change of the configuration.
     pub(crate) review: Option<usize>,
+    /// How far the shard is with its clients before the broker leaves.
+    pub(crate) lame_duck: Option<LameDuck>,
     text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
 }
@@ -206,6 +209,7 @@ impl Shard {
             sweep_armed: false,
             pause_until: Instant::default(),
             review: None,
+            lame_duck: None,
             text: Vec::new(),
             due: Vec::new(),
             limits,
@@ -240,6 +244,7 @@ impl Shard {
             || self.can_tell()
             || self.can_relay()
             || self.review.is_some()
+            || self.has_clients_to_tell()
             || !self.decisions.is_empty()
     }
 

@@ -57,7 +57,7 @@ pub struct Ticking(());
 /// A shard in one phase of its turn.
 #[derive(Debug)]
 pub struct Turn<P> {
-    shard: Box<Shard>,
+    pub(super) shard: Box<Shard>,
     phase: P,
 }
 
@@ -396,6 +396,7 @@ impl Turn<Writing> {
         self.shard.settle_closings();
         self.shard.sweep_leaving();
         self.shard.review_clients();
+        self.shard.tell_clients();
         self.shard.retire_own_client();
         Turn { shard: self.shard, phase: Ticking(()) }
     }

@@ -28,6 +28,10 @@ pub(crate) enum Mail {
     Adopt { stream: Stream, arrival: Arrival, gate: Arc<Gate> },
     /// A changed configuration.
     Settings(Box<Settings>),
+    /// The broker will leave: tell the clients.
+    LameDuck,
+    /// Close as many clients, writing what waits.
+    EndOf(usize),
     /// Close every client, writing what waits, and end.
     Stop,
 }

@@ -173,6 +173,8 @@ impl Reactor {
                     self.doorkeeper.follow(Arc::clone(&settings.policy));
                     turn.handle_settings(*settings);
                 }
+                Mail::LameDuck => turn.handle_lame_duck(),
+                Mail::EndOf(count) => turn.handle_end_of(count),
                 Mail::Stop => {
                     let now = self.clock.now();
                     self.stop = Some(Stop {

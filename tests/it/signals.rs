@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
@@ -139,4 +140,77 @@ fn a_broker_is_found_by_the_name_of_its_executable() {
     assert_eq!(second.ended().code(), Some(0));
     assert_eq!(signal(&executable, "quit=*"), (true, String::new()));
     assert_eq!(first.ended().code(), Some(0));
+}
+
+/// A broker whose lame duck mode begins to close clients soon.
+fn duck() -> Settings {
+    let path = scratch("duck.conf");
+    let text = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"300ms\"\n";
+    fs::write(&path, text).unwrap();
+    Settings::default().arguments(&["-c", path.to_str().unwrap()])
+}
+
+#[test]
+fn a_lame_duck_tells_clients_lets_nobody_in_and_closes_them() {
+    let mut broker = duck().start();
+    let mut told: Vec<_> = (0..2).map(|_| broker.connect()).collect();
+    for client in &mut told {
+        client.send("CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n");
+        client.expect("PONG\r\n");
+        assert!(client.line().contains("\"connect_info\":true"));
+    }
+    // Neither a client of the old protocol nor one that has heard no PONG expects an INFO.
+    let mut old = broker.client();
+    old.fence("");
+    let mut fresh = broker.connect();
+    fresh.send("CONNECT {\"verbose\":false,\"protocol\":1}\r\nSUB foo 1\r\nPUB foo 2\r\nhi\r\n");
+    fresh.expect("MSG foo 1 2\r\nhi\r\n");
+    broker.signal(Signal::USR2);
+    broker.log().find("[INF] Trapped \"user defined signal 2\" signal").unwrap();
+    broker.log().find("[INF] Entering lame duck mode, stop accepting new clients").unwrap();
+    for client in &mut told {
+        let line = client.line();
+        assert!(line.starts_with("INFO {") && line.contains("\"ldm\":true"), "{line}");
+        assert!(!line.contains("connect_info"), "{line}");
+    }
+    assert!(TcpStream::connect(broker.address()).is_err(), "nobody is let in");
+    // Those who are here are served.
+    told[0].send("SUB foo 1\r\nPUB foo 2\r\nhi\r\n");
+    told[0].expect("MSG foo 1 2\r\nhi\r\n");
+    broker.log().find("[INF] Closing existing clients").unwrap();
+    for silent in [&mut fresh, &mut old] {
+        // A PING may have come in time.
+        let rest = String::from_utf8(silent.rest()).unwrap();
+        assert!(!rest.contains("INFO"), "{rest}");
+    }
+    for client in &mut told {
+        client.rest();
+    }
+    assert_eq!(broker.ended().code(), Some(0));
+    broker.log().find("[INF] Server Exiting..").unwrap();
+}
+
+#[test]
+fn a_lame_duck_without_clients_ends_at_once() {
+    let mut broker = Broker::start();
+    broker.signal(Signal::USR2);
+    assert_eq!(broker.ended().code(), Some(0));
+    broker.log().find("[INF] Entering lame duck mode").unwrap();
+    broker.log().find("[INF] Server Exiting..").unwrap();
+}
+
+#[test]
+fn a_lame_duck_is_ended_by_sigint_and_not_by_sigterm() {
+    let mut broker = Broker::start();
+    let mut client = broker.client();
+    client.fence("");
+    assert_eq!(signal(&binary(), &format!("ldm={}", broker.pid())), (true, String::new()));
+    broker.log().find("Entering lame duck mode").unwrap();
+    broker.signal(Signal::USR2);
+    broker.signal(Signal::TERM);
+    broker.log().find("Trapped \"terminated\" signal").unwrap();
+    client.fence("");
+    broker.signal(Signal::INT);
+    assert_eq!(broker.ended().code(), Some(0));
+    assert!(!broker.log().so_far().contains("Closing existing clients"));
 }
