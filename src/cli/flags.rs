@@ -169,6 +169,9 @@ fn read(name: &str, kind: Kind, text: String) -> Result<Value, FlagError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Flags, FlagError> {
@@ -227,6 +230,25 @@ mod tests {
             ("--=3", "bad flag syntax: --=3"),
         ] {
             assert_eq!(parse(line).expect_err(line).to_string(), text);
+        }
+    }
+
+    proptest! {
+        /// Any arguments are read or refused, with a reason.
+        #[test]
+        fn no_command_line_is_too_odd(arguments in vec("(-{0,3}[a-zA-Z_=]{0,6}=?)?\\PC{0,8}", 0..6)) {
+            if let Err(error) = Flags::parse(&arguments) {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+
+        /// How an option is written makes no difference.
+        #[test]
+        fn all_spellings_mean_the_same(value in "[^=]\\PC{0,20}", long in any::<bool>()) {
+            let dashes = if long { "--" } else { "-" };
+            let joined = Flags::parse(&[format!("{dashes}name={value}")]);
+            let apart = Flags::parse(&[format!("{dashes}name"), value]);
+            prop_assert_eq!(joined, apart);
         }
     }
 
