@@ -154,16 +154,27 @@ pub fn find_export(
     import: &Import,
     activated: &mut impl FnMut(&Export) -> bool,
 ) -> Option<usize> {
-    let kind = |export: &&Export| export.kind == import.kind;
-    let same = exports.iter().enumerate().filter(|(_, export)| kind(export));
-    let mut exact = same.clone().filter(|(_, export)| export.subject == import.subject).peekable();
-    if exact.peek().is_some() {
-        let found = exact.find(|(_, export)| is_allowed(export, importer, import, activated));
-        return found.map(|(index, _)| index);
+    let wanted = import.subject.as_bytes();
+    let selects =
+        |export: &&Export| export.kind == import.kind && covers(export.subject.as_bytes(), wanted);
+    let rank = |export: &&Export| (export.subject != import.subject, specificity(&export.subject));
+    let subject = &exports.iter().filter(selects).min_by_key(rank)?.subject;
+    // Several exports of one subject are one, as private as the most private of them.
+    let same = |(_, export): &(usize, &Export)| selects(export) && export.subject == *subject;
+    let mut same: Vec<_> = exports.iter().enumerate().filter(same).collect();
+    if !same.iter().all(|(_, export)| is_public(export)) {
+        same.retain(|(_, export)| !is_public(export));
     }
-    let wide = same.filter(|(_, e)| covers(e.subject.as_bytes(), import.subject.as_bytes()));
-    let (index, export) = wide.min_by_key(|(_, export)| specificity(&export.subject))?;
-    is_allowed(export, importer, import, activated).then_some(index)
+    let mut allowed =
+        |(_, export): &&(usize, &Export)| is_allowed(export, importer, import, activated);
+    same.iter().find(|it| allowed(it)).map(|(index, _)| *index)
+}
+
+/// Whether every account may use the export. An empty list is no list, as in nats-server.
+fn is_public(export: &Export) -> bool {
+    let positioned = export.account_token_position.is_some_and(|position| position > 0);
+    let listed = export.accounts.as_ref().is_some_and(|accounts| !accounts.is_empty());
+    !positioned && !listed && !export.token_required
 }
 
 /// Whether an account may use an export that selects the import's subject.
@@ -181,9 +192,8 @@ fn is_allowed(
     if export.token_required {
         return activated(export);
     }
-    // An empty list is no list, as in nats-server.
-    let listed = export.accounts.as_deref().filter(|accounts| !accounts.is_empty());
-    listed.is_none_or(|accounts| accounts.iter().any(|account| **account == *importer))
+    let named = |accounts: &[Box<str>]| accounts.iter().any(|account| **account == *importer);
+    is_public(export) || export.accounts.as_deref().is_some_and(named)
 }
 
 /// Whether an account may not have both imports, which are of one kind.

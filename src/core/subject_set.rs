@@ -73,8 +73,7 @@ impl SubjectSet {
     ///
     /// A text with an empty token is selected by nothing.
     pub(crate) fn selects(&self, text: &[u8]) -> bool {
-        let mut branches = [(ROOT, text); BRANCHES_MAX];
-        let mut waiting = 0;
+        let mut branches = Branches::<BRANCHES_MAX>::new();
         let (mut key, mut rest) = (ROOT, text);
         loop {
             let node = &self.nodes[key];
@@ -89,9 +88,7 @@ impl SubjectSet {
             if let Some(after) = after {
                 if literal != ROOT {
                     if node.star != ROOT {
-                        // INVARIANT: one branch a token, and patterns here have no more tokens.
-                        branches[waiting] = (node.star, after);
-                        waiting += 1;
+                        branches.push(node.star, after);
                     }
                     (key, rest) = (literal, after);
                     continue;
@@ -103,11 +100,10 @@ impl SubjectSet {
             } else if self.is_leaf(literal) || self.is_leaf(node.star) {
                 return true;
             }
-            if waiting == 0 {
-                break;
+            match branches.pop(text) {
+                Some(branch) => (key, rest) = branch,
+                None => break,
             }
-            waiting -= 1;
-            (key, rest) = branches[waiting];
         }
         self.deep.iter().any(|(_, pattern)| matches(pattern, text))
     }
@@ -126,33 +122,31 @@ impl SubjectSet {
         deep.into_iter().chain(found).min()
     }
 
+    /// Of the patterns in the nodes.
     fn walk(&self, text: &[u8]) -> Option<usize> {
-        let mut branches = [Branch::Node(ROOT, text); 2 * BRANCHES_MAX + 1];
-        let mut waiting = 1;
-        while waiting > 0 {
-            waiting -= 1;
-            let (key, rest) = match branches[waiting] {
-                Branch::Node(key, rest) => (key, rest),
-                Branch::Found(index) => return Some(index),
-            };
+        // For each token the `*`, and the pattern that ends in `>` there, whose text is over.
+        let mut branches = Branches::<{ 2 * BRANCHES_MAX }>::new();
+        let mut here = Some((ROOT, text));
+        while let Some((key, rest)) = here.take().or_else(|| branches.pop(text)) {
+            if rest.is_empty() {
+                return Some(key);
+            }
             let node = &self.nodes[key];
             let (token, after) = split_token(rest);
             let literal = self.literal_child(node, token);
-            let children = [node.star, literal];
             if let Some(index) = node.rest {
-                // INVARIANT: each token takes one branch off and leaves three at most.
-                branches[waiting] = Branch::Found(index);
-                waiting += 1;
+                branches.push(index, b"");
             }
-            for child in children.into_iter().filter(|child| *child != ROOT) {
-                let branch = match (after, self.nodes[child].leaf) {
-                    (Some(after), _) => Branch::Node(child, after),
-                    (None, Some(index)) => Branch::Found(index),
-                    (None, None) => continue,
-                };
-                // INVARIANT: as above, and patterns here have no more than `BRANCHES_MAX` tokens.
-                branches[waiting] = branch;
-                waiting += 1;
+            if let Some(after) = after {
+                if node.star != ROOT {
+                    branches.push(node.star, after);
+                }
+                here = (literal != ROOT).then_some((literal, after));
+            } else {
+                let leaf = |key: usize| if key == ROOT { None } else { self.nodes[key].leaf };
+                if let Some(index) = leaf(literal).or_else(|| leaf(node.star)) {
+                    return Some(index);
+                }
             }
         }
         None
@@ -187,13 +181,35 @@ struct Draft<'a> {
     rest: Option<usize>,
 }
 
-/// What a walk for the most specific pattern comes back to.
-#[derive(Clone, Copy)]
-enum Branch<'a> {
-    /// A node, and the text from its token on.
-    Node(usize, &'a [u8]),
-    /// A pattern, if nothing more specific selects the text.
-    Found(usize),
+/// Where a walk comes back to: keys, each with how much text was left there. Small, because it is
+/// made anew for every question.
+struct Branches<const MAX: usize> {
+    list: [(u32, u32); MAX],
+    count: usize,
+}
+
+impl<const MAX: usize> Branches<MAX> {
+    fn new() -> Self {
+        Self { list: [(0, 0); MAX], count: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, key: usize, rest: &[u8]) {
+        // INVARIANT: nodes and patterns are as many as somebody wrote, and a text is no longer
+        // than a control line; both are far below 2^32.
+        #[expect(clippy::cast_possible_truncation)]
+        let branch = (key as u32, rest.len() as u32);
+        // INVARIANT: there is room for what each token of the longest pattern can leave.
+        self.list[self.count] = branch;
+        self.count += 1;
+    }
+
+    #[inline]
+    fn pop<'a>(&mut self, text: &'a [u8]) -> Option<(usize, &'a [u8])> {
+        self.count = self.count.checked_sub(1)?;
+        let (key, left) = self.list[self.count];
+        Some((key as usize, &text[text.len() - left as usize..]))
+    }
 }
 
 fn insert<'a>(drafts: &mut Vec<Draft<'a>>, pattern: &'a [u8], index: usize) {

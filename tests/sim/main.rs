@@ -10,6 +10,9 @@
     reason = "a test fails by panicking, and says where"
 )]
 
+mod access_oracle;
+mod access_subjects;
+mod access_table;
 mod checks;
 mod clients;
 mod dice;

@@ -247,6 +247,22 @@ fn of_several_exports_the_same_or_the_most_specific_decides() {
 }
 
 #[test]
+fn exports_of_one_subject_are_as_private_as_the_most_private() {
+    let private = |name: &str| Export { accounts: Some(vec![name.into()]), ..export(Stream, "x") };
+    for (exports, expected) in [
+        (vec![export(Stream, "x"), private("C")], None),
+        (vec![private("C"), export(Stream, "x")], None),
+        (vec![private("C"), private("B")], Some(1)),
+        (vec![export(Stream, "x"), export(Stream, "x")], Some(0)),
+    ] {
+        let wanted = vec![import(Stream, "A", "x", "")];
+        let accounts = [account("A", exports, vec![]), account("B", vec![], wanted)];
+        let found = run(&accounts, false).0.first().map(|share| share.export);
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
 fn wrong_imports_are_named_as_nats_server_names_them() {
     let failed = "failed to create mapping transform for";
     let wrong = "invalid mapping destination:";
