@@ -32,7 +32,7 @@ pub struct ListenerId(u8);
 
 impl ListenerId {
     /// Most listeners of one broker.
-    pub const COUNT_MAX: usize = 64;
+    pub const COUNT_MAX: usize = 128;
 
     /// The listener with this number, or `None` above the most a broker has.
     pub fn new(index: usize) -> Option<Self> {

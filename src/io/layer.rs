@@ -163,9 +163,10 @@ impl Layer {
     }
 
     /// Greets first after all, because the client did not begin.
-    pub(super) fn fall_back(&mut self) {
+    pub(super) fn fall_back(&mut self, now: Instant) {
         self.order = Order::Greeting;
         self.stage = Stage::Threshold;
+        self.deadline = now.after_ns(HEADER_NS);
     }
 
     /// Goes on as far as one step leads.
@@ -260,6 +261,10 @@ impl Layer {
     }
 
     fn begin(&mut self, stream: &Stream) -> Advance {
+        if self.order == Order::Greeting && !self.greeted {
+            // The answer to a client that did not wait must stand behind the greeting.
+            return Advance::Wait;
+        }
         // Nothing is made for a peer that has not said a word.
         match stream.peek(&mut [0]) {
             Ok(0) => return Advance::Failed(Fault::Shake(ShakeError::Ended)),
@@ -320,6 +325,11 @@ impl Layer {
             _ if self.greeted => WriteOutcome::Bytes(0),
             _ => self.greet(stream, pieces),
         }
+    }
+
+    /// Whether the greeting is out and the handshake may begin.
+    pub(super) fn is_greeted(&self) -> bool {
+        self.greeted && self.is_waiting()
     }
 
     /// Writes the greeting's line and no byte more.

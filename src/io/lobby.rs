@@ -184,7 +184,7 @@ impl Reactor {
             return;
         };
         if transport == Transport::Undecided {
-            layer.fall_back();
+            layer.fall_back(self.clock.now());
         }
         let hangup = layer.hangup;
         let is_ready = !layer.is_waiting();
@@ -255,11 +255,23 @@ impl Reactor {
         if let Some(text) = self.lobby.refusals.poll_hidden(start) {
             self.log.line(Level::Warn, text);
         }
+        while let Some(client) = self.sockets.poll_greeted() {
+            self.queue(client);
+        }
         let mut now = start;
         while now.since_ns(start) < SLICE_NS {
             let Some(who) = self.lobby.queue.pop_front() else { return };
             self.advance(turn, who, now);
             now = self.clock.now();
+        }
+    }
+
+    /// The greeting of a client is out.
+    fn queue(&mut self, client: ConnId) {
+        if let Some(layer) = self.sockets.layer_mut(client)
+            && !std::mem::replace(&mut layer.queued, true)
+        {
+            self.lobby.queue.push_back(Who::Client(client));
         }
     }
 

@@ -100,7 +100,7 @@ impl Reactor {
     /// Phase 1: waits for a cause.
     fn wait(&mut self, shard: &Shard, events: &mut Events) -> io::Result<()> {
         let sleep = if shard.wants_batches() { Sleep::ForWorkOrCredit } else { Sleep::ForWork };
-        let has_work = shard.has_work() || self.lobby.has_work();
+        let has_work = shard.has_work() || self.lobby.has_work() || self.sockets.has_greeted();
         let may_sleep = !has_work && self.exchange.may_sleep(self.me, sleep);
         let timeout = if may_sleep { self.timeout(shard) } else { Some(Duration::ZERO) };
         let polled = self.poll.poll(events, timeout);

@@ -26,6 +26,8 @@ pub(super) struct Sockets {
     open: usize,
     /// Sockets with a layer.
     layered: usize,
+    /// Clients whose greeting has just gone out, and whose layers may go on.
+    greeted: Vec<ConnId>,
     rooms: Rooms,
 }
 
@@ -126,8 +128,25 @@ impl Sockets {
         }
         match &mut entry.layer {
             None => write(&entry.stream, turn),
-            Some(layer) => layer.write(&entry.stream, turn.slices(), &mut self.rooms),
+            Some(layer) => {
+                let was_greeted = layer.is_greeted();
+                let outcome = layer.write(&entry.stream, turn.slices(), &mut self.rooms);
+                if layer.is_greeted() && !was_greeted {
+                    self.greeted.push(client);
+                }
+                outcome
+            }
         }
+    }
+
+    /// The next client whose greeting has gone out since this was asked last.
+    pub(super) fn poll_greeted(&mut self) -> Option<ConnId> {
+        self.greeted.pop()
+    }
+
+    /// Whether anybody's greeting has gone out since it was asked for.
+    pub(super) fn has_greeted(&self) -> bool {
+        !self.greeted.is_empty()
     }
 
     /// Closes a socket so that its last bytes arrive.

@@ -12,6 +12,8 @@ mod session;
 use std::fmt;
 use std::io;
 
+use super::errno;
+
 pub(crate) use acceptor::Acceptor;
 pub(super) use session::{Rooms, Session, Shake, ShakeError};
 
@@ -48,7 +50,9 @@ pub enum TlsError {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(file, error) => write!(f, "error reading {file}: {error}"),
+            Self::Unreadable(file, error) => {
+                write!(f, "error reading {file}: {}", errno::plain(error))
+            }
             Self::File { file, why } => write!(f, "error in {file}: {why}"),
             Self::NoCertificate => f.write_str("TLS needs a certificate and its key"),
             Self::NoAuthorities => {

@@ -14,6 +14,7 @@ mod record;
 mod scenario;
 mod server;
 
+pub(crate) use certificates::Certificates;
 pub(crate) use compare::compare;
 pub(crate) use scenario::Scenario;
 pub(crate) use server::Side;
