@@ -11,7 +11,10 @@ pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     match len {
         0..=127 => bytes.push(u8::try_from(len).unwrap()),
         128..=255 => bytes.extend([0x81, u8::try_from(len).unwrap()]),
-        _ => bytes.extend([0x82, u8::try_from(len >> 8).unwrap(), (len & 255) as u8]),
+        _ => {
+            let [high, low] = u16::try_from(len).unwrap().to_be_bytes();
+            bytes.extend([0x82, high, low]);
+        }
     }
     bytes.extend(content);
     bytes
