@@ -11,7 +11,7 @@ use fanfare_protocol::connect::ConnectOptions;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::op::PublishLine;
 
-use super::auth::refusal::Stage;
+use super::auth::refusal::{Claimant, Stage};
 use super::auth::{
     Admitted, AuthRequest, Callout, ClientFacts, Credentials, Decision, Question, Refusal,
 };
@@ -34,19 +34,15 @@ pub struct Refused {
     pub number: ClientNumber,
     /// `ip:port` of the peer.
     pub peer: Box<str>,
-    /// The user that it claimed to be.
-    pub user: Option<Box<str>>,
+    /// Who it said it is.
+    pub claimant: Claimant,
     /// Why.
     pub refusal: Refusal,
 }
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("authentication error")?;
-        if let Some(user) = &self.user {
-            write!(f, " - User {user:?}")?;
-        }
-        write!(f, ": {}", self.refusal)
+        write!(f, "authentication error{}: {}", self.claimant, self.refusal)
     }
 }
 
@@ -102,6 +98,18 @@ impl Shard {
         }
         client.places.parked = false;
         let options = client.badge.as_mut().and_then(|badge| badge.pending.take());
+        let decision = match decision {
+            // The configuration may have changed since the question, and who is not bound yet was
+            // not looked at then.
+            Decision::Admit(admitted) => match self.policy.authority.readmit(&admitted) {
+                Ok(again) => {
+                    let expires_ms = admitted.expires_ms;
+                    Decision::Admit(Box::new(Admitted { expires_ms, ..again }))
+                }
+                Err(refusal) => Decision::Refuse(refusal),
+            },
+            Decision::Refuse(_) | Decision::Ask(_) => decision,
+        };
         if self.apply_decision(slot, decision, options) == Flow::Done {
             let rest = std::mem::take(&mut self.clients.get_mut(slot).inbox.rest);
             self.execute(slot, &rest);
@@ -186,16 +194,16 @@ impl Shard {
         decision: Decision,
         options: Option<Box<ConnectOptions>>,
     ) -> Flow {
-        let user = options.as_ref().and_then(|options| claimed_user(options));
+        let claimant = claimant(options.as_deref());
         match decision {
             Decision::Admit(admitted) => match self.bind(slot, admitted) {
                 Ok(()) => match options {
                     Some(options) => self.finish_connect(slot, &options),
                     None => Flow::Done,
                 },
-                Err(refusal) => self.refuse_entry(slot, user, refusal),
+                Err(refusal) => self.refuse_entry(slot, claimant, refusal),
             },
-            Decision::Refuse(refusal) => self.refuse_entry(slot, user, refusal),
+            Decision::Refuse(refusal) => self.refuse_entry(slot, claimant, refusal),
             Decision::Ask(callout) => self.call_out(slot, callout, options),
         }
     }
@@ -203,21 +211,21 @@ impl Shard {
     pub(crate) fn refuse_entry(
         &mut self,
         slot: Slot,
-        user: Option<Box<str>>,
+        claimant: Claimant,
         refusal: Refusal,
     ) -> Flow {
-        self.note_refused(slot, user, refusal);
+        self.note_refused(slot, claimant, refusal);
         self.clients.push_error(slot, &refusal.error(Stage::Connecting));
         self.clients.doom(slot, refusal.close_reason(Stage::Connecting));
         Flow::Stop
     }
 
     /// Notes a refusal for the operator's log.
-    pub(crate) fn note_refused(&mut self, slot: Slot, user: Option<Box<str>>, refusal: Refusal) {
+    pub(crate) fn note_refused(&mut self, slot: Slot, claimant: Claimant, refusal: Refusal) {
         let client = self.clients.get(slot);
         if self.refused.len() < REFUSED_MAX {
             let (number, peer) = (client.number, client.peer.clone());
-            self.refused.push_back(Refused { number, peer, user, refusal });
+            self.refused.push_back(Refused { number, peer, claimant, refusal });
         }
         self.clients.stats.entries_refused += 1;
     }
@@ -255,12 +263,12 @@ impl Shard {
         callout: Box<Callout>,
         options: Option<Box<ConnectOptions>>,
     ) -> Flow {
-        let user = options.as_ref().and_then(|options| claimed_user(options));
+        let claimant = claimant(options.as_deref());
         let Some(account) = self.policy.accounts.find(&callout.account) else {
-            return self.refuse_entry(slot, user, Refusal::Callout);
+            return self.refuse_entry(slot, claimant, Refusal::Callout);
         };
         if !self.responses.has_room() || !self.expects_answers(account) {
-            return self.refuse_entry(slot, user, Refusal::Callout);
+            return self.refuse_entry(slot, claimant, Refusal::Callout);
         }
         let client = self.clients.get(slot).id;
         let mut body = callout.headers.clone();
@@ -277,7 +285,7 @@ impl Shard {
         self.await_decision(slot, options);
         if !self.publish_across(publisher, account, &line, Body::Copied(&body)) {
             // All batches towards the service's shard are full of older messages.
-            return self.refuse_entry(slot, user, Refusal::Callout);
+            return self.refuse_entry(slot, claimant, Refusal::Callout);
         }
         Flow::Wait
     }
@@ -313,9 +321,9 @@ impl Shard {
     }
 }
 
-/// Who a client says it is, for the log: never a secret.
-fn claimed_user(options: &ConnectOptions) -> Option<Box<str>> {
-    options.user.clone().or_else(|| options.nkey.clone())
+/// Who a client says it is, if it has said anything.
+fn claimant(options: Option<&ConnectOptions>) -> Claimant {
+    options.map_or(Claimant::Nobody, Claimant::of)
 }
 
 /// What external services subscribe to.
@@ -324,3 +332,6 @@ const CALLOUT_SUBJECT: &[u8] = b"$SYS.REQ.USER.AUTH";
 const CALLOUT_NS: u64 = 60_000_000_000;
 /// Refused clients that wait to be logged; more are only counted.
 const REFUSED_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests;

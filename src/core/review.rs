@@ -10,7 +10,7 @@ use fanfare_protocol::error::ProtocolError;
 
 use super::arrival::Entrance;
 use super::auth::Refusal;
-use super::auth::refusal::Stage;
+use super::auth::refusal::{Claimant, Stage};
 use super::badge::{Badge, Standing};
 use super::ids::Slot;
 use super::policy::Policy;
@@ -93,7 +93,10 @@ impl Shard {
         match bound {
             Ok(()) => self.revoke_subscriptions(slot),
             Err(refusal) => {
-                self.note_refused(slot, None, refusal);
+                let badge = self.clients.get(slot).badge.as_ref();
+                let user = badge.and_then(|badge| badge.admitted.as_ref()?.user.clone());
+                let claimant = user.map_or(Claimant::Nobody, Claimant::User);
+                self.note_refused(slot, claimant, refusal);
                 self.clients.push_error(slot, &refusal.error(Stage::Connected));
                 self.clients.doom(slot, refusal.close_reason(Stage::Connected));
             }

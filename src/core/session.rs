@@ -309,6 +309,9 @@ fn close_reason(error: &ProtocolError) -> Option<CloseReason> {
         return None;
     }
     Some(match error {
+        ProtocolError::AccountAuthenticationExpired | ProtocolError::UserAuthenticationExpired => {
+            CloseReason::AuthenticationExpired
+        }
         ProtocolError::AuthenticationTimeout => CloseReason::AuthenticationTimeout,
         ProtocolError::AuthorizationViolation => CloseReason::AuthorizationViolation,
         ProtocolError::MaxConnections | ProtocolError::ConnectionThrottled => {
@@ -318,6 +321,7 @@ fn close_reason(error: &ProtocolError) -> Option<CloseReason> {
         ProtocolError::MaxPayload => CloseReason::MaxPayloadExceeded,
         ProtocolError::NoRespondersNeedsHeaders => CloseReason::NoRespondersRequiresHeaders,
         ProtocolError::StaleConnection => CloseReason::StaleConnection,
+        ProtocolError::UserAuthenticationRevoked => CloseReason::CredentialsRevoked,
         _ => CloseReason::ProtocolViolation,
     })
 }

@@ -5,9 +5,10 @@
 
 use std::fmt;
 
+use fanfare_protocol::connect::ConnectOptions;
 use fanfare_protocol::error::ProtocolError;
 
-use super::{AuthRequest, Refusal};
+use super::Refusal;
 use crate::core::close::CloseReason;
 
 /// When a client is refused.
@@ -72,44 +73,55 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What the log says of a refused client, behind the address and `cid` that begin every line of a
-/// client; the words are nats-server's, followed by the reason.
-#[derive(Debug, Clone, Copy)]
-pub struct RefusalLine<'a> {
-    /// What was asked.
-    pub request: &'a AuthRequest,
-    /// Who was meant, if the broker found out: the user of a certificate or a JWT, or the one of
-    /// clients without credentials.
-    pub meant: Option<&'a str>,
-    /// The reason.
-    pub refusal: Refusal,
+/// Who a client said it is, for a line of the log; the words are nats-server's (`getAuthUser`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimant {
+    /// The owner of a public key.
+    Key(Box<str>),
+    /// A user.
+    User(Box<str>),
+    /// The user of a JWT, which is not believed before it has been read.
+    Jwt,
+    /// Somebody with a token, which is nobody's to see.
+    Token,
+    /// It said nothing.
+    Nobody,
 }
 
-impl fmt::Display for RefusalLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let credentials = &self.request.credentials;
-        f.write_str("authentication error")?;
-        if let Some(nkey) = &credentials.nkey {
-            write!(f, " - Nkey {nkey:?}")?;
-        } else if let Some(user) = &credentials.user {
-            write!(f, " - User {user:?}")?;
-        } else if credentials.jwt.is_some() {
-            write!(f, " - JWT User {:?}", self.meant.unwrap_or_default())?;
-        } else if let Some(user) = self.meant {
-            write!(f, " - User {user:?}")?;
-        } else if credentials.token.is_some() {
-            f.write_str(" - Token \"[REDACTED]\"")?;
+impl Claimant {
+    /// Who a CONNECT speaks of.
+    pub fn of(options: &ConnectOptions) -> Self {
+        if let Some(key) = &options.nkey {
+            return Self::Key(key.clone());
         }
-        write!(f, ": {}", self.refusal)
+        if let Some(user) = &options.user {
+            return Self::User(user.clone());
+        }
+        match (&options.jwt, &options.auth_token) {
+            (Some(_), _) => Self::Jwt,
+            (None, Some(_)) => Self::Token,
+            (None, None) => Self::Nobody,
+        }
+    }
+}
+
+/// What stands between the words and the reason. A name cannot write lines of its own: it is quoted
+/// and escaped.
+impl fmt::Display for Claimant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, " - Nkey {key:?}"),
+            Self::User(user) => write!(f, " - User {user:?}"),
+            Self::Jwt => f.write_str(" - JWT User \"\""),
+            Self::Token => f.write_str(" - Token \"[REDACTED]\""),
+            Self::Nobody => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ClientFacts, Credentials};
     use super::*;
-    use crate::config::Secret;
-    use crate::config::access::ConnectionType;
 
     const ALL: [Refusal; 10] = [
         Refusal::Credentials,
@@ -153,57 +165,39 @@ mod tests {
         }
     }
 
-    fn line(credentials: Credentials, meant: Option<&str>) -> String {
-        let request = AuthRequest {
-            credentials,
-            nonce: "n".into(),
-            address: None,
-            connection_type: ConnectionType::Standard,
-            tls: None,
-            map_certificate: false,
-            wall_ms: 0,
-            number: 1,
-            client: ClientFacts::default(),
-        };
-        RefusalLine { request: &request, meant, refusal: Refusal::Credentials }.to_string()
-    }
-
     #[test]
     fn the_log_names_the_user_and_no_secret() {
-        let secret = |text: &str| Some(Secret::new(text));
-        let all = Credentials {
-            user: Some("bob".into()),
-            pass: secret("s3cret-pass"),
-            token: secret("s3cret-token"),
-            nkey: Some("UABC".into()),
-            sig: secret("s3cret-sig"),
-            jwt: secret("s3cret-jwt"),
-            proxy_sig: secret("s3cret-proxy"),
+        let text = |text: &str| Some(Box::<str>::from(text));
+        let all = ConnectOptions {
+            user: text("bob"),
+            pass: text("s3cret-pass"),
+            auth_token: text("s3cret-token"),
+            nkey: text("UABC"),
+            sig: text("s3cret-sig"),
+            jwt: text("s3cret-jwt"),
+            proxy_sig: text("s3cret-proxy"),
+            ..ConnectOptions::default()
         };
-        let keyless = Credentials { nkey: None, ..all.clone() };
-        let nameless = Credentials { user: None, ..keyless.clone() };
-        let token = Credentials { jwt: None, ..nameless.clone() };
-        let nothing = Credentials { token: None, ..token.clone() };
-        let why = "credentials unknown or wrong";
-        for (credentials, meant, who) in [
-            (all, None, " - Nkey \"UABC\""),
-            (keyless, None, " - User \"bob\""),
-            (nameless.clone(), None, " - JWT User \"\""),
-            (nameless, Some("UXYZ"), " - JWT User \"UXYZ\""),
-            (token, None, " - Token \"[REDACTED]\""),
-            (nothing.clone(), Some("guest"), " - User \"guest\""),
-            (nothing, None, ""),
+        let keyless = ConnectOptions { nkey: None, ..all.clone() };
+        let nameless = ConnectOptions { user: None, ..keyless.clone() };
+        let token = ConnectOptions { jwt: None, ..nameless.clone() };
+        let nothing = ConnectOptions { auth_token: None, ..token.clone() };
+        for (options, who) in [
+            (all, " - Nkey \"UABC\""),
+            (keyless, " - User \"bob\""),
+            (nameless, " - JWT User \"\""),
+            (token, " - Token \"[REDACTED]\""),
+            (nothing, ""),
         ] {
-            let line = line(credentials, meant);
-            assert_eq!(line, format!("authentication error{who}: {why}"));
-            assert!(!line.contains("s3cret"));
+            let line = Claimant::of(&options);
+            assert_eq!(line.to_string(), who);
+            assert!(!format!("{line:?}").contains("s3cret"));
         }
     }
 
     #[test]
     fn a_name_cannot_write_lines_of_its_own() {
-        let user = Some("a\n[1] [INF] all is well\r\x1b[2J\"".into());
-        let line = line(Credentials { user, ..Credentials::default() }, None);
+        let line = Claimant::User("a\n[1] [INF] all is well\r\x1b[2J\"".into()).to_string();
         assert!(line.chars().all(|letter| !letter.is_control()), "{line}");
     }
 }
