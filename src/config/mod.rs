@@ -4,11 +4,13 @@
 //! through [`Files`]. A value here has been checked; nothing below this floor reads a raw option.
 
 pub mod access;
+mod duration;
 mod file;
 pub mod import_map;
 mod limits;
 pub mod listen;
 mod load;
+pub mod reload;
 mod secret;
 pub mod text;
 pub mod transform;

@@ -13,6 +13,7 @@
 
 mod broker;
 mod command_line;
+mod configurations;
 mod crowd;
 mod descriptors;
 mod files;

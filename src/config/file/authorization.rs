@@ -4,8 +4,8 @@
 
 use super::super::Secret;
 use super::super::access::{Access, Callout, User};
+use super::super::duration;
 use super::super::text::{Entry, Position};
-use super::duration;
 use super::findings::{Findings, set};
 use super::keys::{self, Kind};
 use super::{permissions, users};

@@ -4,8 +4,9 @@
 //!
 //! Reading goes on after an error, so that an operator sees all of them at once.
 
+use super::super::duration;
 use super::super::text::{Entry, Map, Node, Position, Tree, Value};
-use super::{duration, nearest};
+use super::nearest;
 
 /// Everything found so far.
 pub(super) struct Findings<'t> {

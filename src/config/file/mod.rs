@@ -10,7 +10,6 @@ mod access;
 mod accounts;
 mod address;
 mod authorization;
-mod duration;
 mod findings;
 mod graph;
 mod keys;
@@ -32,6 +31,7 @@ mod access_tests;
 mod tests;
 
 use super::Config;
+use super::duration;
 use super::text::{Files, Tree};
 use access::Parts;
 use findings::Findings;

@@ -6,8 +6,8 @@
 //! everything, which is the opposite of what it seems to say.
 
 use super::super::access::{Permissions, ResponseGrant, Rule, Rules};
+use super::super::duration;
 use super::super::text::{Entry, Map, Value};
-use super::duration;
 use super::findings::{Findings, set};
 use super::subjects;
 

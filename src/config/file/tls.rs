@@ -2,9 +2,9 @@
 //!
 //! Absent: reading certificates and choosing ciphers, which is done where TLS is spoken.
 
+use super::super::duration;
 use super::super::listen::{Certificate, HandshakeFirst, Tls, TlsVersion};
 use super::super::text::{Entry, Map, Value};
-use super::duration;
 use super::findings::{Findings, set};
 
 /// What a block of TLS is for, which decides what it must say.

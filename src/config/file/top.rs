@@ -2,9 +2,9 @@
 //!
 //! Absent: listeners, TLS and everything about access, which have rooms of their own.
 
+use super::super::duration;
 use super::super::text::{Entry, Value};
 use super::super::{Config, Syslog};
-use super::duration;
 use super::findings::{Findings, set};
 
 /// Keys about the broker itself.

@@ -58,16 +58,26 @@ pub(super) fn seconds(number: f64) -> Option<u64> {
     (0.0..4.6e18).contains(&nanoseconds).then_some(nanoseconds as u64)
 }
 
-/// A duration for people, exact.
+/// A duration as Go prints it: `1m0s`, `1.5s`, `300ms`.
 pub(super) fn show(nanoseconds: u64) -> String {
-    for (unit, size) in
-        [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)]
-    {
-        if nanoseconds >= size && nanoseconds.is_multiple_of(size) {
-            return format!("{}{unit}", nanoseconds / size);
-        }
+    let (unit, name) = match nanoseconds {
+        0 => return "0s".to_owned(),
+        1..1_000 => (1, "ns"),
+        1_000..1_000_000 => (1_000, "µs"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let (whole, rest) = (nanoseconds / unit, nanoseconds % unit);
+    let digits = unit.ilog10() as usize;
+    let fraction = if rest == 0 { String::new() } else { format!(".{rest:0digits$}") };
+    let fraction = fraction.trim_end_matches('0');
+    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
+    match (name, hours, minutes) {
+        ("s", 0, 0) => format!("{seconds}{fraction}s"),
+        ("s", 0, _) => format!("{minutes}m{seconds}{fraction}s"),
+        ("s", ..) => format!("{hours}h{minutes}m{seconds}{fraction}s"),
+        _ => format!("{whole}{fraction}{name}"),
     }
-    format!("{nanoseconds}ns")
 }
 
 #[cfg(test)]
@@ -104,8 +114,18 @@ mod tests {
 
     #[test]
     fn what_is_shown_reads_the_same() {
-        for nanoseconds in [1, 999, 1_000_000, 1_500_000_000, 60_000_000_000, 7_200_000_000_000] {
-            assert_eq!(parse(&show(nanoseconds)), Some(nanoseconds));
+        for (nanoseconds, text) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (1_500, "1.5µs"),
+            (300_000_000, "300ms"),
+            (1_500_000_000, "1.5s"),
+            (60_000_000_000, "1m0s"),
+            (3_661_000_000_000, "1h1m1s"),
+            (7_200_000_000_001, "2h0m0.000000001s"),
+        ] {
+            assert_eq!(show(nanoseconds), text);
+            assert_eq!(parse(text), Some(nanoseconds));
         }
     }
 
