@@ -161,9 +161,14 @@ impl Shard {
 
     fn ping(&mut self, slot: Slot) -> Flow {
         self.clients.push_fixed(slot, Fixed::Pong);
+        let now = self.now;
         let client = self.clients.get_mut(slot);
         if client.connected && !client.greeted {
             client.greeted = true;
+            if let Some(badge) = client.badge.as_mut().filter(|badge| badge.rtt_ns == 0) {
+                // A first guess, as nats-server makes it.
+                badge.rtt_ns = now.since_ns(client.started);
+            }
             if client.choices.async_info {
                 // Behind the PONG: several client libraries wait for the PONG alone.
                 self.send_info_after_connect(slot);
