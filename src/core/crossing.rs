@@ -101,7 +101,7 @@ impl Shard {
         let policy = Arc::clone(&self.policy);
         let accounts = &policy.accounts;
         let mut legs = std::mem::replace(&mut self.legs, legs::Legs::new(0));
-        legs.list(accounts, account, line.subject, line.reply);
+        legs.list(accounts, account, line.subject, line.reply, &mut self.rng);
         if legs.cut {
             self.clients.stats.legs_cut += 1;
         }
@@ -241,7 +241,7 @@ impl Shard {
         let mut targets = 0;
         for leg in legs {
             targets |= leg.plan.targets;
-            let answers = leg.service.is_some() && !leg.reply.is_empty();
+            let answers = leg.is_request() && !leg.reply.is_empty();
             if answers && !leg.plan.filters.is_empty() && !self.expects_answers(leg.account) {
                 return false;
             }
@@ -276,7 +276,7 @@ impl Shard {
                 self.clients.stats.answers_refused += 1;
                 return false;
             }
-            let importer = leg.service.map_or(AccountId::GLOBAL, |(importer, _)| importer);
+            let importer = leg.importer();
             let reply = std::mem::take(&mut leg.reply).into_boxed_slice();
             let response = service.response;
             let sample = self.sample(slot, service, line, body);
@@ -313,7 +313,7 @@ impl Shard {
 
 /// Bytes that a leg needs in a batch, at most.
 fn leg_bytes(leg: &Leg, body: Body<'_>) -> usize {
-    let reply = if leg.service.is_some() { Responses::REPLY_LEN } else { leg.reply.len() };
+    let reply = if leg.is_request() { Responses::REPLY_LEN } else { leg.reply.len() };
     let body = match body {
         Body::Copied(bytes) => bytes.len(),
         Body::Shared(_) => 0,

@@ -4,10 +4,25 @@
 //! own account; streams and services that others share add more. All of them are planned and
 //! reserved before anything is done, so that a message crosses whole or its client parks (I4).
 
-use super::accounts::{Accounts, ServiceShare};
+use std::borrow::Cow;
+
+use super::accounts::{Account, Accounts, ServiceShare};
 use super::ids::AccountId;
+use super::mappings::Mapped;
 use super::message::Head;
 use super::plan::Plan;
+use super::rng::Rng;
+
+/// How a message came to an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It was published there.
+    Own,
+    /// As a stream.
+    Stream,
+    /// As a request to a service: whose import it is, and which of its services.
+    Service { importer: AccountId, number: usize },
+}
 
 /// One subject space that a message enters.
 #[derive(Debug)]
@@ -15,12 +30,27 @@ pub(crate) struct Leg {
     pub(crate) account: AccountId,
     pub(crate) subject: Vec<u8>,
     pub(crate) reply: Vec<u8>,
-    /// The service that it came through: account that imports it, and which of its services.
-    pub(crate) service: Option<(AccountId, usize)>,
+    /// How it came there.
+    pub(crate) way: Way,
     /// Shares that were passed on the way here.
     depth: u8,
     pub(crate) plan: Plan,
     pub(crate) head: Head,
+}
+
+impl Leg {
+    /// Whether it came as a request.
+    pub(crate) fn is_request(&self) -> bool {
+        matches!(self.way, Way::Service { .. })
+    }
+
+    /// The account whose request or message it is.
+    pub(crate) fn importer(&self) -> AccountId {
+        match self.way {
+            Way::Service { importer, .. } => importer,
+            Way::Own | Way::Stream => self.account,
+        }
+    }
 }
 
 /// The legs of one publish; their room is used again for the next.
@@ -45,16 +75,17 @@ impl Legs {
         account: AccountId,
         subject: &[u8],
         reply: &[u8],
+        rng: &mut Rng,
     ) {
         self.used = 0;
         self.cut = false;
-        let first = self.next(account, None, 0);
+        let first = self.next(account, Way::Own, 0);
         first.subject.extend_from_slice(subject);
         first.reply.extend_from_slice(reply);
         let mut at = 0;
         let mut mapped = Vec::new();
         while at < self.used {
-            self.expand(accounts, at, &mut mapped);
+            self.expand(accounts, at, &mut mapped, rng);
             at += 1;
         }
         self.legs.truncate(self.used.max(LEGS_KEPT));
@@ -65,60 +96,58 @@ impl Legs {
         &mut self.legs[..self.used]
     }
 
-    /// Adds what one leg leads to.
-    fn expand(&mut self, accounts: &Accounts, at: usize, mapped: &mut Vec<u8>) {
-        let (account, depth) = (self.legs[at].account, self.legs[at].depth);
+    /// Adds what one leg leads to. As in nats-server, what a stream brought goes no further, and
+    /// what a service brought is no stream of the account that serves.
+    fn expand(&mut self, accounts: &Accounts, at: usize, mapped: &mut Vec<u8>, rng: &mut Rng) {
+        let Leg { account, way, depth, .. } = self.legs[at];
         let shares = accounts.get(account);
-        if depth >= DEPTH_MAX {
-            self.cut |= shares.crosses();
+        if way == Way::Stream {
             return;
         }
-        for stream in &shares.streams {
-            mapped.clear();
-            if stream.map.to_local(&self.legs[at].subject, mapped) {
-                self.add(stream.to, None, depth + 1, mapped, at);
+        if depth >= DEPTH_MAX {
+            self.cut |= !shares.services.is_empty();
+            return;
+        }
+        if way == Way::Own {
+            for stream in &shares.streams {
+                mapped.clear();
+                if stream.map.to_local(&self.legs[at].subject, mapped) {
+                    self.add(stream.to, Way::Stream, depth + 1, mapped, at);
+                }
             }
         }
         for (number, service) in shares.services.iter().enumerate() {
             mapped.clear();
-            if service.map.to_exported(&self.legs[at].subject, mapped) {
-                let via = Some((account, number));
-                self.add(service.to, via, depth + 1, mapped, at);
+            if !service.map.to_exported(&self.legs[at].subject, mapped) {
+                continue;
+            }
+            let way = Way::Service { importer: account, number };
+            match enter(accounts.get(service.to), mapped, rng) {
+                None => {}
+                Some(subject) => self.add(service.to, way, depth + 1, &subject, at),
             }
         }
     }
 
-    fn add(
-        &mut self,
-        account: AccountId,
-        service: Option<(AccountId, usize)>,
-        depth: u8,
-        subject: &[u8],
-        from: usize,
-    ) {
+    fn add(&mut self, account: AccountId, way: Way, depth: u8, subject: &[u8], from: usize) {
         if self.used >= LEGS_MAX {
             self.cut = true;
             return;
         }
         let reply = std::mem::take(&mut self.legs[from].reply);
-        let leg = self.next(account, service, depth);
+        let leg = self.next(account, way, depth);
         leg.subject.extend_from_slice(subject);
         leg.reply.extend_from_slice(&reply);
         self.legs[from].reply = reply;
     }
 
-    fn next(
-        &mut self,
-        account: AccountId,
-        service: Option<(AccountId, usize)>,
-        depth: u8,
-    ) -> &mut Leg {
+    fn next(&mut self, account: AccountId, way: Way, depth: u8) -> &mut Leg {
         if self.used == self.legs.len() {
             self.legs.push(Leg {
                 account,
                 subject: Vec::new(),
                 reply: Vec::new(),
-                service,
+                way,
                 depth,
                 plan: Plan::new(self.shards),
                 head: Head::new(),
@@ -126,7 +155,7 @@ impl Legs {
         }
         let leg = &mut self.legs[self.used];
         self.used += 1;
-        (leg.account, leg.service, leg.depth) = (account, service, depth);
+        (leg.account, leg.way, leg.depth) = (account, way, depth);
         leg.subject.clear();
         leg.reply.clear();
         leg
@@ -135,8 +164,19 @@ impl Legs {
 
 /// The service that a leg came through.
 pub(crate) fn service_of<'a>(accounts: &'a Accounts, leg: &Leg) -> Option<&'a ServiceShare> {
-    let (account, number) = leg.service?;
-    accounts.get(account).services.get(number)
+    let Way::Service { importer, number } = leg.way else { return None };
+    accounts.get(importer).services.get(number)
+}
+
+/// The subject under which a request enters the account that serves it: its mappings are obeyed.
+fn enter<'a>(server: &Account, subject: &'a [u8], rng: &mut Rng) -> Option<Cow<'a, [u8]>> {
+    let Some(mappings) = &server.mappings else { return Some(subject.into()) };
+    let mut mapped = Vec::new();
+    match mappings.map(subject, &mut |bound| rng.below(bound), &mut mapped) {
+        Mapped::Unchanged => Some(subject.into()),
+        Mapped::To => Some(mapped.into()),
+        Mapped::Dropped => None,
+    }
 }
 
 /// Accounts that one message enters at most.
