@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use super::stop::send_now;
 use super::supervisor::Supervisor;
 use crate::config::Config;
-use crate::core::ids::ShardId;
 use crate::io::exchange::Mail;
 use crate::io::log::Level;
 
@@ -92,7 +91,7 @@ impl Supervisor {
 
     /// Takes the next step of lame duck mode if it is due; says whether the broker is to end.
     pub(super) fn follow_lame_duck(&mut self) -> bool {
-        let clients = self.clients();
+        let clients: Vec<u64> = self.loads().iter().map(|load| load.clients).collect();
         let Some(duck) = &mut self.lame_duck else { return false };
         if clients.iter().all(|&count| count == 0) {
             return true;
@@ -114,15 +113,6 @@ impl Supervisor {
             }
         }
         is_over
-    }
-
-    /// Clients of each shard, those on their way included.
-    fn clients(&self) -> Vec<u64> {
-        let count = |shard: ShardId| {
-            let stats = self.exchange.stats(shard);
-            stats.clients + self.sent[shard.index()].saturating_sub(stats.clients_total)
-        };
-        self.exchange.shards().map(count).collect()
     }
 }
 

@@ -71,6 +71,25 @@ pub(super) fn gate(config: &listen::Listener) -> Result<Gate, TlsError> {
     Ok(Gate { tls, proxy_protocol: config.proxy_protocol })
 }
 
+/// What connections of every listener meet; reads all certificates.
+pub(super) fn gates(config: &Config) -> Result<Vec<Gate>, RunError> {
+    let named = |listener: &listen::Listener| {
+        gate(listener).map_err(|error| RunError::Tls(listener.name.to_string(), error))
+    };
+    config.listeners.iter().map(named).collect()
+}
+
+/// Writes into a configuration which port a listener was given that asked for any.
+pub(super) fn settle_ports(config: &mut Config, listening: &[Listening]) {
+    for (listener, open) in config.listeners.iter_mut().zip(listening) {
+        if let (Address::Tcp { port, .. }, Some(address)) =
+            (&mut listener.address, open.listener.address())
+        {
+            *port = address.port();
+        }
+    }
+}
+
 /// What the core is to know of each listener; `info` is what is the same for all.
 pub(super) fn entrances(
     config: &Config,

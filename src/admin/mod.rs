@@ -17,4 +17,5 @@ pub(crate) mod source;
 mod start;
 mod stop;
 pub mod supervisor;
+pub(crate) mod verify;
 mod watch;

@@ -61,18 +61,20 @@ impl Supervisor {
         true
     }
 
+    /// Clients of each shard, those on their way included.
+    pub(super) fn loads(&self) -> Vec<Load> {
+        let load = |shard: ShardId| {
+            let stats = self.exchange.stats(shard);
+            let known = stats.clients_total + self.exchange.turned_away(shard);
+            let on_the_way = self.sent[shard.index()].saturating_sub(known);
+            Load { shard, clients: stats.clients + on_the_way }
+        };
+        self.exchange.shards().map(load).collect()
+    }
+
     /// The shard for one more connection of a listener, and whether there is room for it.
     fn place(&self, n: usize) -> Option<(ShardId, Admission)> {
-        let loads: Vec<Load> = self
-            .exchange
-            .shards()
-            .map(|shard| {
-                let stats = self.exchange.stats(shard);
-                let known = stats.clients_total + self.exchange.turned_away(shard);
-                let on_the_way = self.sent[shard.index()].saturating_sub(known);
-                Load { shard, clients: stats.clients + on_the_way }
-            })
-            .collect();
+        let loads = self.loads();
         let Listening { id, connections_max, .. } = &self.listeners[n];
         let full = self.exchange.inside_all() >= self.connections_max
             || connections_max.is_some_and(|most| self.exchange.inside(*id) >= most);

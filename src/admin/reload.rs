@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::policy;
 use super::source::Source;
 use super::supervisor::{Ended, Supervisor};
 use super::watch::Watch;
-use crate::config::Config;
+use super::{listeners, policy};
+use crate::config::{Config, reload};
 use crate::core::policy::Policy;
 use crate::io::disk::Snapshot;
+use crate::io::gate::Gate;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::{LogTarget, Sink};
 
@@ -40,8 +41,10 @@ struct Outcome {
 
 /// A configuration that can take effect.
 struct Prepared {
-    config: Arc<Config>,
+    config: Config,
     policy: Arc<Policy>,
+    /// One for each listener, with its certificates.
+    gates: Vec<Gate>,
     /// What is said about it: one line for each thing that changes.
     lines: Vec<String>,
     /// Where log lines go from now on, if that changes.
@@ -83,6 +86,7 @@ impl Supervisor {
             source,
             target: self.reloading.target.clone(),
             executable: self.executable.clone(),
+            config: Arc::clone(&self.config),
             before: Arc::clone(&self.policy),
             seed: self.seed,
             log: self.log.clone(),
@@ -127,7 +131,7 @@ impl Supervisor {
     }
 
     fn take_effect(&mut self, prepared: Prepared) {
-        let Prepared { config, policy, lines, log } = prepared;
+        let Prepared { mut config, policy, gates, lines, log } = prepared;
         for warning in &config.warnings {
             if !self.config.warnings.contains(warning) {
                 self.log.line(Level::Warn, warning.clone());
@@ -141,9 +145,10 @@ impl Supervisor {
             self.log.replace(sink);
         }
         self.log.set_debug(config.verbosity.debug);
-        let old = std::mem::replace(&mut self.config, Arc::clone(&config));
+        listeners::settle_ports(&mut config, &self.listeners);
+        let old = std::mem::replace(&mut self.config, Arc::new(config));
         self.renew_files(&old);
-        self.apply(config, policy);
+        self.apply(gates, policy);
         let digest = self.config.digest.as_deref().map(|digest| format!(" ({digest})"));
         let digest = digest.unwrap_or_default();
         self.log.line(Level::Info, format!("Reloaded server configuration{digest}"));
@@ -156,6 +161,7 @@ struct Preparation {
     target: LogTarget,
     executable: String,
     /// What is in effect.
+    config: Arc<Config>,
     before: Arc<Policy>,
     seed: u64,
     log: Log,
@@ -173,6 +179,9 @@ impl Preparation {
     }
 
     fn prepare(&self, config: Config) -> Result<Prepared, String> {
+        let changes =
+            reload::between(&self.config, &config).map_err(|reasons| reasons.join("; "))?;
+        let gates = listeners::gates(&config).map_err(|error| error.to_string())?;
         let wanted = LogTarget::of(&config, &self.executable);
         let log = if wanted == self.target {
             None
@@ -182,6 +191,6 @@ impl Preparation {
         };
         let policy = policy::compile(&config, &self.before.accounts, self.seed, &self.log);
         let policy = policy.map_err(|error| error.to_string())?;
-        Ok(Prepared { config: Arc::new(config), policy, lines: Vec::new(), log })
+        Ok(Prepared { config, policy, gates, lines: changes.lines, log })
     }
 }

@@ -54,7 +54,9 @@ impl Supervisor {
         seed: u64,
     ) -> io::Result<Self> {
         let Start { executable, reading, source } = start;
-        let config = Arc::new(reading.config);
+        let mut config = reading.config;
+        listeners::settle_ports(&mut config, &listeners);
+        let config = Arc::new(config);
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
         for listening in &mut listeners {
@@ -123,6 +125,7 @@ impl Supervisor {
             connections_max: config.limits.connections_max as u64,
             policy,
             entrances,
+            info,
             seed,
             lame_duck: None,
             sent: vec![0; config.shards],
@@ -143,8 +146,9 @@ impl Supervisor {
         let line = |text| self.log.line(Level::Info, text);
         for Listening { place, gate, .. } in &self.listeners {
             line(format!("Listening for client connections on {place}"));
-            if gate.tls.is_some() {
-                line("TLS required for client connections".to_owned());
+            if let Some(tls) = &gate.tls {
+                let word = if tls.allow_non_tls { "available" } else { "required" };
+                line(format!("TLS {word} for client connections"));
             }
             if gate.proxy_protocol {
                 line("PROXY protocol enabled for client connections".to_owned());

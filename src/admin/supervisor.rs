@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use fanfare_protocol::info::ServerInfo;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
@@ -75,6 +76,8 @@ pub(super) struct Supervisor {
     pub(super) policy: Arc<Policy>,
     /// What shards know of each listener, by its number.
     pub(super) entrances: Vec<Entrance>,
+    /// What INFO says at all of them.
+    pub(super) info: ServerInfo,
     /// The secret that all policies of this broker are made with.
     pub(super) seed: u64,
     /// Set once the broker is about to leave.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use super::flags::Flags;
 use super::{failure, print, reading, tell};
+use crate::admin::verify;
 use crate::config::access::{Identity, Resolver};
 use crate::config::listen::{Address, Tls};
 use crate::config::{Access, Config, Listener, Syslog};
@@ -14,15 +15,15 @@ use crate::config::{Access, Config, Listener, Syslog};
 /// `-t`: says that the file is in order, in nats-server's words.
 pub(super) fn test(executable: &str, flags: &Flags) -> ExitCode {
     let Some(file) = reading::file(flags) else { return failure(executable, NO_FILE) };
-    match reading::read(flags) {
-        Ok(reading) => {
-            for warning in &reading.config.warnings {
+    match verified(flags) {
+        Ok(config) => {
+            for warning in &config.warnings {
                 tell(&format!("{executable}: warning: {warning}\n"));
             }
-            tell(&verdict(executable, file, &reading.config));
+            tell(&verdict(executable, file, &config));
             ExitCode::SUCCESS
         }
-        Err(error) => failure(executable, &error.reason),
+        Err(reason) => failure(executable, &reason),
     }
 }
 
@@ -39,18 +40,23 @@ pub(super) fn command(executable: &str, arguments: &[String]) -> ExitCode {
     let Some(file) = reading::file(&flags) else {
         return failure(executable, &format!("write {executable} check -c FILE"));
     };
-    match reading::read(&flags) {
-        Ok(reading) => {
-            let config = &reading.config;
-            print(&format!("{}{}", verdict(executable, file, config), summary(config)))
-        }
-        Err(error) => {
-            let count = error.reason.lines().count();
+    match verified(&flags) {
+        Ok(config) => print(&format!("{}{}", verdict(executable, file, &config), summary(&config))),
+        Err(reason) => {
+            let count = reason.lines().count();
             let plural = if count == 1 { "" } else { "s" };
             let text = format!("configuration file {file} has {count} error{plural}");
-            failure(executable, &format!("{text}:\n{}", error.reason))
+            failure(executable, &format!("{text}:\n{reason}"))
         }
     }
+}
+
+/// The configuration, if it could be served.
+fn verified(flags: &Flags) -> Result<Config, String> {
+    let mut config = reading::read(flags).map_err(|error| error.reason)?.config;
+    let told = verify::verify(&config).map_err(|error| error.to_string())?;
+    config.warnings.extend(told);
+    Ok(config)
 }
 
 fn verdict(executable: &str, file: &str, config: &Config) -> String {

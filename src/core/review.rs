@@ -12,11 +12,13 @@ use super::arrival::Entrance;
 use super::auth::Refusal;
 use super::auth::refusal::{Claimant, Stage};
 use super::badge::{Badge, Standing};
+use super::close::CloseReason;
 use super::ids::Slot;
 use super::policy::Policy;
 use super::shard::Shard;
 use super::sids::Sid;
 use super::subs::List;
+use super::turn::{Polled, Turn};
 use crate::config::Limits;
 
 /// What a changed configuration brings to a shard.
@@ -30,6 +32,13 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// Whether protocol lines are traced, and how much of a message is shown.
     pub trace: Option<usize>,
+}
+
+impl Turn<Polled> {
+    /// There are more clients than there may be: closes as many.
+    pub fn handle_surplus(&mut self, count: usize) {
+        self.shard.close_surplus(count);
+    }
 }
 
 impl Shard {
@@ -48,6 +57,21 @@ impl Shard {
         // new permissions.
         self.clients.let_all_be_ruled();
         self.review = Some(0);
+    }
+
+    /// Closes clients that are too many, whoever stands first.
+    fn close_surplus(&mut self, count: usize) {
+        let own = self.clients.relays.client;
+        let others = self
+            .clients
+            .iter()
+            .filter(|client| Some(client.id.slot) != own && client.closing.is_none());
+        let slots: Vec<Slot> = others.take(count).map(|client| client.id.slot).collect();
+        for slot in slots {
+            self.clients.push_error(slot, &ProtocolError::MaxConnections);
+            self.clients.doom(slot, CloseReason::MaxConnectionsExceeded);
+        }
+        self.settle_closings();
     }
 
     /// Whether all clients are held to the present configuration.

@@ -30,6 +30,8 @@ pub(crate) enum Mail {
     Settings(Box<Settings>),
     /// The broker will leave: tell the clients.
     LameDuck,
+    /// There are as many clients too many: tell and close them.
+    Surplus(usize),
     /// Close as many clients, writing what waits.
     EndOf(usize),
     /// Close every client, writing what waits, and end.

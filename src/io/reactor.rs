@@ -174,6 +174,7 @@ impl Reactor {
                     turn.handle_settings(*settings);
                 }
                 Mail::LameDuck => turn.handle_lame_duck(),
+                Mail::Surplus(count) => turn.handle_surplus(count),
                 Mail::EndOf(count) => turn.handle_end_of(count),
                 Mail::Stop => {
                     let now = self.clock.now();

@@ -26,6 +26,7 @@ mod malformed;
 mod parity;
 mod parity_scenarios;
 mod proxy;
+mod reload_command;
 mod rust_client;
 mod secure;
 mod signals;

@@ -4,7 +4,7 @@
 //! describes the notation. Nothing here says what is right: that is what nats-server does.
 
 mod callout;
-mod certificates;
+pub(crate) mod certificates;
 mod compare;
 mod fixture;
 mod link;
