@@ -36,10 +36,13 @@ scenarios! {
 
     }
     reference {
-        absent accounts bcrypt bcrypt_token connection_types jetstream_absent json limits
-        logging mappings nkeys no_auth_user permissions proxy_protocol queue_permissions
-        services streams syntax system_account tls tls_auto tls_delay tls_first tls_map
-        tls_optional tls_pinned tls_verify token user_and_password variables
+        absent accounts bcrypt bcrypt_token callout callout_encrypted callout_missing
+        connection_types jetstream_absent json limits logging mappings nkeys no_auth_user
+        operator operator_expiry operator_scoped operator_shares permissions proxy_protocol
+        queue_permissions reload_accounts reload_limits reload_operator reload_tls
+        reload_users services streams syntax system_account tls tls_auto tls_delay tls_first
+        tls_map tls_optional tls_pinned tls_verify token trusted_keys user_and_password
+        variables
     }
 }
 

@@ -134,7 +134,16 @@ impl Play<'_> {
             }
             Action::Await(name, text) => {
                 let text = self.fixtures.fill(text)?;
-                self.until(name, |said| said.contains(&text))
+                let mut wanted: Vec<&str> = text.split(" | ").collect();
+                let start = self.record.len();
+                self.until(name, |said| {
+                    wanted.retain(|wanted| !said.contains(wanted));
+                    wanted.is_empty()
+                })?;
+                if text.contains(" | ") {
+                    self.record[start..].sort_by(|a, b| a.text.cmp(&b.text));
+                }
+                Ok(())
             }
             Action::Expect(name, text) => {
                 let text = self.fixtures.fill(text)?;
