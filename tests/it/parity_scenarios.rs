@@ -33,16 +33,15 @@ macro_rules! scenarios {
 
 scenarios! {
     both {
-
+        bcrypt bcrypt_token jetstream_absent json mappings proxy_protocol permissions
+        streams syntax system_account tls_map tls_optional tls_pinned tls_verify token
+        user_and_password logging variables queue_permissions reload_limits
     }
     reference {
-        absent accounts bcrypt bcrypt_token callout callout_encrypted callout_missing
-        connection_types jetstream_absent json limits logging mappings nkeys no_auth_user
-        operator operator_expiry operator_scoped operator_shares permissions proxy_protocol
-        queue_permissions reload_accounts reload_limits reload_operator reload_tls
-        reload_users services streams syntax system_account tls tls_auto tls_delay tls_first
-        tls_map tls_optional tls_pinned tls_verify token trusted_keys user_and_password
-        variables
+        absent accounts callout callout_encrypted callout_missing connection_types limits
+        nkeys no_auth_user operator operator_expiry operator_scoped operator_shares
+        reload_accounts reload_operator reload_tls reload_users services tls tls_auto
+        tls_delay tls_first trusted_keys
     }
 }
 

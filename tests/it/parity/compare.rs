@@ -34,8 +34,13 @@ fn differences(reference: &[Line], subject: &[Line], meant: &[Exception]) -> Opt
         let step = left.peek().into_iter().chain(right.peek()).map(|line| line.step).min();
         let Some(step) = step else { break };
         let of_step = |line: &&Line| line.step == step;
-        let lefts: Vec<&Line> = std::iter::from_fn(|| left.next_if(of_step)).collect();
-        let rights: Vec<&Line> = std::iter::from_fn(|| right.next_if(of_step)).collect();
+        let mut lefts: Vec<&Line> = std::iter::from_fn(|| left.next_if(of_step)).collect();
+        let mut rights: Vec<&Line> = std::iter::from_fn(|| right.next_if(of_step)).collect();
+        let alone = |meant: &&Exception, side: &str, line: &Line| {
+            side.is_empty() && fits(&[&meant.reference[..], &meant.subject].concat(), line)
+        };
+        lefts.retain(|line| !meant.iter().any(|meant| alone(&meant, &meant.subject, line)));
+        rights.retain(|line| !meant.iter().any(|meant| alone(&meant, &meant.reference, line)));
         let same = lefts.len() == rights.len()
             && lefts.iter().zip(&rights).all(|(left, right)| same(left, right, meant));
         equal &= same;
@@ -54,13 +59,17 @@ fn differences(reference: &[Line], subject: &[Line], meant: &[Exception]) -> Opt
 
 /// Whether two lines say the same, or differ as it is meant.
 fn same(reference: &Line, subject: &Line, meant: &[Exception]) -> bool {
-    let fits = |pattern: &str, line: &Line| {
-        let pattern = Pattern::parse(pattern.as_bytes());
-        pattern.fit(line.text.as_bytes()) == Fit::Whole(line.text.len())
-    };
     reference.client == subject.client
         && (reference.text == subject.text
             || meant
                 .iter()
                 .any(|meant| fits(&meant.reference, reference) && fits(&meant.subject, subject)))
+}
+
+/// Whether a whole line fits a pattern.
+fn fits(pattern: &str, line: &Line) -> bool {
+    // The line end keeps a blank at the end of the pattern from stopping early.
+    let text = format!("{}\n", line.text);
+    let pattern = Pattern::parse(format!("{pattern}\n").as_bytes());
+    pattern.fit(text.as_bytes()) == Fit::Whole(text.len())
 }
