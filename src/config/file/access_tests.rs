@@ -106,6 +106,16 @@ fn users_are_kept_with_their_accounts() {
     assert_eq!(access.connection_rate.messages, Some(6));
 }
 
+/// With a block, be it empty, nobody is let in unasked where only the system account has users.
+#[test]
+fn an_authorization_block_is_known_by_itself() {
+    assert!(config("authorization { }").access.authorization_block);
+    assert!(config("authorization { timeout: 2 }").access.authorization_block);
+    assert!(
+        !config("accounts { A { users [ {user: a, password: b} ] } }").access.authorization_block
+    );
+}
+
 #[test]
 fn one_user_or_a_token_may_be_all() {
     let one = config("authorization { user: a, password: b }").access;

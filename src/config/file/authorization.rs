@@ -45,6 +45,7 @@ pub(super) struct Authorization {
 /// Reads the block.
 pub(super) fn read(found: &mut Findings<'_>, access: &mut Access, entry: &Entry) -> Authorization {
     let mut block = Authorization { at: Some(entry.node.at), ..Authorization::default() };
+    access.authorization_block = true;
     let (mut user, mut password): (Option<Box<str>>, Option<Secret>) = (None, None);
     let Some(map) = found.map(entry) else { return block };
     let at = entry.node.at;
