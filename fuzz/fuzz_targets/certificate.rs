@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use fanfare::config::access::{Access, Account, ConnectionType, Identity, Rate, User};
 use fanfare::config::listen::{Listener, Tls};
 use fanfare::core::auth::authority::Authority;
+use fanfare::core::auth::delegation::Premises;
 use fanfare::core::auth::{AuthRequest, ClientFacts, Credentials, Decision, TlsPeer};
 use libfuzzer_sys::fuzz_target;
 
@@ -33,7 +34,8 @@ static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
     let access = Access { users: users.collect(), ..Access::default() };
     let tls = Tls { verify_and_map: true, ..Tls::default() };
     let listener = Listener { tls: Some(tls), ..Listener::classic("::", 4222) };
-    Authority::new(&access, &[listener], 7).expect("the users are all different")
+    let ready = Authority::new(&access, &[listener], &Premises::default(), 7);
+    ready.expect("the users are all different")
 });
 
 fuzz_target!(|certificate: &[u8]| {

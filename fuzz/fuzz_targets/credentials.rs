@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use fanfare::config::Secret;
 use fanfare::config::access::{Access, Account, ConnectionType, Identity, Rate, User};
 use fanfare::core::auth::authority::Authority;
+use fanfare::core::auth::delegation::Premises;
 use fanfare::core::auth::{AuthRequest, ClientFacts, Credentials, Decision};
 use libfuzzer_sys::fuzz_target;
 
@@ -35,7 +36,9 @@ static BROKERS: LazyLock<[Authority; 3]> = LazyLock::new(|| {
     let nkey = user(Identity::Nkey(KEY.into()));
     let users = vec![named("a", "one"), named("b", HASH), nkey];
     let trusted_proxies = vec![KEY.into()];
-    let ready = |access: Access| Authority::new(&access, &[], 7).expect("it is in order");
+    let ready = |access: Access| {
+        Authority::new(&access, &[], &Premises::default(), 7).expect("it is in order")
+    };
     [
         ready(Access { users, trusted_proxies, ..Access::default() }),
         ready(Access { token: Some(Secret::new("t")), ..Access::default() }),

@@ -10,6 +10,7 @@ mod limits;
 mod listeners;
 mod placing;
 mod policy;
+mod premises;
 mod reload;
 pub mod run_error;
 mod signals;

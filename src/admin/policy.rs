@@ -10,6 +10,7 @@ use super::run_error::RunError;
 use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::core::accounts::Accounts;
+use crate::core::auth::delegation::Premises;
 use crate::core::policy::Policy;
 use crate::io::log::{Level, Log};
 
@@ -17,10 +18,11 @@ use crate::io::log::{Level, Log};
 pub(super) fn compile(
     config: &Config,
     before: &Accounts,
+    premises: &Premises,
     seed: u64,
     log: &Log,
 ) -> Result<Arc<Policy>, RunError> {
-    let policy = Policy::compile(config, before, seed).map_err(RunError::Policy)?;
+    let policy = Policy::compile(config, before, premises, seed).map_err(RunError::Policy)?;
     for complaint in policy.accounts.complaints() {
         log.line(Level::Warn, complaint.clone());
     }

@@ -7,11 +7,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::identity::Identity;
 use super::source::Source;
 use super::supervisor::{Ended, Supervisor};
 use super::watch::Watch;
-use super::{listeners, policy};
+use super::{listeners, policy, premises};
 use crate::config::{Config, reload};
+use crate::core::auth::delegation::Premises;
 use crate::core::policy::Policy;
 use crate::io::disk::Snapshot;
 use crate::io::gate::Gate;
@@ -43,6 +45,7 @@ struct Outcome {
 struct Prepared {
     config: Config,
     policy: Arc<Policy>,
+    premises: Premises,
     /// One for each listener, with its certificates.
     gates: Vec<Gate>,
     /// What is said about it: one line for each thing that changes.
@@ -88,6 +91,8 @@ impl Supervisor {
             executable: self.executable.clone(),
             config: Arc::clone(&self.config),
             before: Arc::clone(&self.policy),
+            identity: Arc::clone(&self.identity),
+            premises: self.premises.clone(),
             seed: self.seed,
             log: self.log.clone(),
         };
@@ -131,7 +136,8 @@ impl Supervisor {
     }
 
     fn take_effect(&mut self, prepared: Prepared) {
-        let Prepared { mut config, policy, gates, lines, log } = prepared;
+        let Prepared { mut config, policy, premises, gates, lines, log } = prepared;
+        self.premises = premises;
         for warning in &config.warnings {
             if !self.config.warnings.contains(warning) {
                 self.log.line(Level::Warn, warning.clone());
@@ -163,6 +169,8 @@ struct Preparation {
     /// What is in effect.
     config: Arc<Config>,
     before: Arc<Policy>,
+    identity: Arc<Identity>,
+    premises: Premises,
     seed: u64,
     log: Log,
 }
@@ -189,8 +197,12 @@ impl Preparation {
             let sink = Sink::open(wanted.clone()).map_err(|error| error.to_string())?;
             Some((wanted, sink))
         };
-        let policy = policy::compile(&config, &self.before.accounts, self.seed, &self.log);
+        let prepared = premises::prepare(&config, &self.identity, &self.premises);
+        let (premises, told) = prepared.map_err(|error| error.to_string())?;
+        told.into_iter().for_each(|line| self.log.line(Level::Warn, line));
+        let before = &self.before.accounts;
+        let policy = policy::compile(&config, before, &premises, self.seed, &self.log);
         let policy = policy.map_err(|error| error.to_string())?;
-        Ok(Prepared { config, policy, gates, lines: changes.lines, log })
+        Ok(Prepared { config, policy, premises, gates, lines: changes.lines, log })
     }
 }

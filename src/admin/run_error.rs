@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 
+use crate::core::auth::operator::OperatorError;
 use crate::core::policy::PolicyError;
 use crate::io::errno;
 use crate::io::log_sink::SinkError;
@@ -27,6 +28,10 @@ pub enum RunError {
     PidFile(String, io::Error),
     /// The system refused something else that a start needs.
     System(&'static str, io::Error),
+    /// Operator mode is not in order.
+    Operator(OperatorError),
+    /// The directory of account JWTs cannot be read.
+    AccountFiles(Box<str>, io::Error),
     /// The configuration contradicts itself.
     Policy(PolicyError),
     /// A shard ended though nobody stopped it.
@@ -51,6 +56,10 @@ impl fmt::Display for RunError {
                 write!(f, "Could not write pidfile: open {path}: {}", errno::plain(error))
             }
             Self::System(what, error) => write!(f, "error {what}: {error}"),
+            Self::Operator(error) => error.fmt(f),
+            Self::AccountFiles(directory, error) => {
+                write!(f, "account resolver: open {directory}: {}", errno::plain(error))
+            }
             Self::Policy(error) => error.fmt(f),
             Self::ShardEnded => f.write_str("a shard ended unexpectedly"),
         }

@@ -11,12 +11,14 @@ use mio::{Interest, Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+use super::identity::Identity;
 use super::listeners::{self, Listening};
 use super::reload::Reloading;
 use super::run_error::RunError;
 use super::supervisor::{Alarm, Ended, SHARD_ENDED, SIGNALS, Start, Supervisor};
-use super::{files, identity, limits, policy};
+use super::{files, limits, policy, premises};
 use crate::core::accounts::Accounts;
+use crate::core::auth::delegation::Premises;
 use crate::core::policy::Policy;
 use crate::core::shard::{Shard, ShardSetup};
 use crate::io::clock::Clock;
@@ -34,26 +36,25 @@ impl Supervisor {
         let config = &start.reading.config;
         let open_files = limits::raise_open_files();
         let listeners = listeners::open_all(config)?;
-        let info = identity::server_info(config);
+        let identity = Identity::draw()
+            .map_err(|error| RunError::System("drawing the server's keys", error))?;
+        let info = identity.server_info(config);
         announce(&log, &start, &info, open_files);
         let seed = random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
-        let policy = policy::compile(&start.reading.config, &Accounts::none(), seed, &log)?;
-        let mut supervisor = Self::launch(start, log, target, listeners, info, policy, seed)
+        let (premises, told) = premises::prepare(config, &identity, &Premises::default())?;
+        told.into_iter().for_each(|line| log.line(Level::Warn, line));
+        let policy = policy::compile(config, &Accounts::none(), &premises, seed, &log)?;
+        let identity = Arc::new(identity);
+        let ground = Ground { listeners, info, identity, premises, policy, seed };
+        let mut supervisor = Self::launch(start, log, target, ground)
             .map_err(|error| RunError::System("starting", error))?;
         supervisor.announce_ready()?;
         Ok(supervisor)
     }
 
-    fn launch(
-        start: Start,
-        log: Log,
-        target: LogTarget,
-        mut listeners: Vec<Listening>,
-        info: ServerInfo,
-        policy: Arc<Policy>,
-        seed: u64,
-    ) -> io::Result<Self> {
+    fn launch(start: Start, log: Log, target: LogTarget, ground: Ground) -> io::Result<Self> {
         let Start { executable, reading, source } = start;
+        let Ground { mut listeners, info, identity, premises, policy, seed } = ground;
         let mut config = reading.config;
         listeners::settle_ports(&mut config, &listeners);
         let config = Arc::new(config);
@@ -124,6 +125,8 @@ impl Supervisor {
             ended,
             connections_max: config.limits.connections_max as u64,
             policy,
+            identity,
+            premises,
             entrances,
             info,
             seed,
@@ -157,6 +160,16 @@ impl Supervisor {
         line("Server is ready".to_owned());
         Ok(())
     }
+}
+
+/// What is there before anything runs.
+struct Ground {
+    listeners: Vec<Listening>,
+    info: ServerInfo,
+    identity: Arc<Identity>,
+    premises: Premises,
+    policy: Arc<Policy>,
+    seed: u64,
 }
 
 fn announce(log: &Log, start: &Start, info: &ServerInfo, open_files: Option<u64>) {

@@ -15,6 +15,7 @@ use fanfare_protocol::info::ServerInfo;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
+use super::identity::Identity;
 use super::lame_duck::LameDuck;
 use super::listeners::Listening;
 use super::reload::Reloading;
@@ -22,6 +23,7 @@ use super::run_error::RunError;
 use super::source::{Reading, Source};
 use crate::config::Config;
 use crate::core::arrival::Entrance;
+use crate::core::auth::delegation::Premises;
 use crate::core::ids::ShardId;
 use crate::core::policy::Policy;
 use crate::io::accept::Listener;
@@ -74,6 +76,10 @@ pub(super) struct Supervisor {
     pub(super) connections_max: u64,
     /// What the shards hold their clients to.
     pub(super) policy: Arc<Policy>,
+    /// Who the broker says it is.
+    pub(super) identity: Arc<Identity>,
+    /// What it has beside its configuration to decide by.
+    pub(super) premises: Premises,
     /// What shards know of each listener, by its number.
     pub(super) entrances: Vec<Entrance>,
     /// What INFO says at all of them.

@@ -101,14 +101,16 @@ impl Shard {
         let decision = match decision {
             // The configuration may have changed since the question, and who is not bound yet was
             // not looked at then.
-            Decision::Admit(admitted) => match self.policy.authority.readmit(&admitted) {
-                Ok(again) => {
-                    let expires_ms = admitted.expires_ms;
-                    Decision::Admit(Box::new(Admitted { expires_ms, ..again }))
+            Decision::Admit(admitted) => {
+                match self.policy.authority.readmit(&admitted, self.wall_ms) {
+                    Ok(again) => {
+                        let expires_ms = admitted.expires_ms;
+                        Decision::Admit(Box::new(Admitted { expires_ms, ..again }))
+                    }
+                    Err(refusal) => Decision::Refuse(refusal),
                 }
-                Err(refusal) => Decision::Refuse(refusal),
-            },
-            Decision::Refuse(_) | Decision::Ask(_) => decision,
+            }
+            Decision::Refuse(_) | Decision::Ask(_) | Decision::Fetch(_) => decision,
         };
         if self.apply_decision(slot, decision, options) == Flow::Done {
             let rest = std::mem::take(&mut self.clients.get_mut(slot).inbox.rest);
@@ -205,6 +207,9 @@ impl Shard {
             },
             Decision::Refuse(refusal) => self.refuse_entry(slot, claimant, refusal),
             Decision::Ask(callout) => self.call_out(slot, callout, options),
+            // Whoever drives the core fetches accounts, and asks again; who cannot has no more to
+            // learn.
+            Decision::Fetch(_) => self.refuse_entry(slot, claimant, Refusal::Jwt),
         }
     }
 

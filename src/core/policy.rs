@@ -3,11 +3,14 @@
 //! Absent: changing it. A new configuration makes a new policy, which every shard swaps in between
 //! two turns and then holds each of its clients to (`review`).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::accounts::Accounts;
 use super::accounts::AccountsError;
 use super::auth::authority::{Authority, AuthorityError};
+use super::auth::delegation::Premises;
+use super::auth::operator;
 use crate::config::Config;
 use crate::config::access::{Account, Rate};
 
@@ -47,15 +50,28 @@ impl Policy {
 
     /// What a configuration says; accounts that `before` knows keep their numbers. The seed is the
     /// broker's, the same for all its configurations.
-    pub fn compile(config: &Config, before: &Accounts, seed: u64) -> Result<Self, PolicyError> {
+    pub fn compile(
+        config: &Config,
+        before: &Accounts,
+        premises: &Premises,
+        seed: u64,
+    ) -> Result<Self, PolicyError> {
         let access = &config.access;
-        let authority = Authority::new(access, &config.listeners, seed)?;
-        let system = access.system_account.as_deref();
-        let accounts = Accounts::compile(&access.accounts, &access.mappings, system, before)?;
+        let authority = Authority::new(access, &config.listeners, premises, seed)?;
+        let accounts = match &premises.operator {
+            Some(operator) if access.operator.is_some() => {
+                let (accounts, _) = operator.accounts(operator::seconds(premises.wall_ms));
+                Cow::Owned(accounts)
+            }
+            Some(_) | None => Cow::Borrowed(&access.accounts),
+        };
+        let named = premises.operator.as_ref().and_then(|operator| operator.system_account());
+        let system = access.system_account.as_deref().or(named);
         let is_counted = |account: &Account| account.limits.connections_max.is_some();
         let counts_connections = access.user_connections_max.is_some()
             || access.address_connections_max.is_some()
-            || access.accounts.iter().any(is_counted);
+            || accounts.iter().any(is_counted);
+        let accounts = Accounts::compile(&accounts, &access.mappings, system, before)?;
         Ok(Self {
             authority,
             accounts,

@@ -201,7 +201,8 @@ impl Shard {
     /// Hands an external service's answer to whoever reads it.
     fn answer_entry(&mut self, place: usize, relay: &Relay) {
         let Some(response) = self.responses.remove(place) else { return };
-        if let Waiter::Entry { client, callout } = response.waiter {
+        if let Waiter::Entry { client, mut callout } = response.waiter {
+            callout.request.wall_ms = self.wall_ms;
             let (header_len, body) = (relay.header_len.unwrap_or(0) as usize, &relay.body);
             let payload = body.get(header_len..body.len().saturating_sub(2)).unwrap_or(&[]);
             self.ask_again(client, Question::Answer { callout, payload: payload.into() });

@@ -101,7 +101,7 @@ impl Shard {
         let policy = Arc::clone(&self.policy);
         let admitted = client.badge.as_ref().and_then(|badge| badge.admitted.as_deref());
         let readmitted = match admitted {
-            Some(admitted) => policy.authority.readmit(admitted),
+            Some(admitted) => policy.authority.readmit(admitted, self.wall_ms),
             None if policy.authority.is_open() => {
                 self.set_pace(slot);
                 self.refresh_choices(slot);

@@ -13,6 +13,7 @@ use super::exchange::Exchange;
 use super::ledger::{Ledger, Seat};
 use super::log::{Level, Log};
 use super::worker::{Job, WorkerPool};
+use crate::core::auth::delegation::Knowledge;
 use crate::core::auth::password::Work;
 use crate::core::auth::{Decision, Question};
 use crate::core::ids::{ConnId, ShardId};
@@ -24,6 +25,7 @@ use crate::core::turn::{Polled, Ticking, Turn};
 pub(crate) struct Task {
     question: Question,
     policy: Arc<Policy>,
+    log: Log,
 }
 
 impl Task {
@@ -32,7 +34,13 @@ impl Task {
         match self.question {
             Question::Enter(request) => self.policy.authority.decide_counted(&request, work),
             Question::Answer { callout, payload } => {
-                self.policy.authority.decide_callout(&callout, &payload, work)
+                let authority = &self.policy.authority;
+                let (decision, error) =
+                    authority.decide_callout(&callout, &payload, Knowledge::Final, work);
+                if let Some(error) = error {
+                    self.log.line(Level::Warn, error.to_string());
+                }
+                decision
             }
         }
     }
@@ -98,7 +106,7 @@ impl Doorkeeper {
         }
         while let Some((client, question)) = turn.poll_question() {
             let address = address(&question);
-            let task = Task { question, policy: Arc::clone(&self.policy) };
+            let task = Task { question, policy: Arc::clone(&self.policy), log: log.clone() };
             let job = Job { shard: self.me, client, address, question: task };
             if let Err(job) = self.workers.submit(job) {
                 turn.handle_undecided(job.client, job.question.question);

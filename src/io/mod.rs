@@ -4,6 +4,7 @@
 //! and batches in the order that `core::turn` prescribes.
 
 pub(crate) mod accept;
+pub(crate) mod account_files;
 pub mod bell;
 pub(crate) mod clock;
 pub(crate) mod disk;

@@ -5,6 +5,7 @@
 
 use super::super::accounts::Accounts;
 use super::super::arrival::{Arrival, Entrance};
+use super::super::auth::delegation::Premises;
 use super::super::close::CloseReason;
 use super::super::ids::ShardId;
 use super::super::policy::Policy;
@@ -121,7 +122,7 @@ const WALL_MS: u64 = 1_800_000_000_000;
 
 fn policy(access: &Access) -> Arc<Policy> {
     let config = Config { access: access.clone(), ..Config::default() };
-    Arc::new(Policy::compile(&config, &Accounts::none(), 7).unwrap())
+    Arc::new(Policy::compile(&config, &Accounts::none(), &Premises::default(), 7).unwrap())
 }
 
 fn user(name: &str, password: &str) -> User {

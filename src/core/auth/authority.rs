@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::delegation::{Delegation, DelegationError, Knowledge, Premises};
 use super::key::{PublicKey, parse_signature};
 use super::nonce;
 use super::password::{Floor, Stored, Work};
@@ -14,7 +15,7 @@ use super::users::{self, User, Users, Ways};
 use super::voucher::{Fingerprint, VouchedBy, Voucher};
 use super::{Admitted, AuthRequest, Credentials, Decision, Refusal, UserLimits};
 use crate::config::Listener;
-use crate::config::access::{self, Access, Account, ConnectionType, Rule};
+use crate::config::access::{self, Access, Account, ConnectionType};
 use crate::core::permissions::Permissions;
 
 /// See the module's head. Immutable: a new configuration makes a new one.
@@ -30,6 +31,7 @@ pub struct Authority {
     pub(super) trusted_proxies: Vec<PublicKey>,
     /// What everybody in `$G` may do who is in no table.
     pub(super) global_permissions: Option<Arc<Permissions>>,
+    pub(super) delegation: Delegation,
     pub(super) seed: u64,
 }
 
@@ -54,8 +56,8 @@ pub enum AuthorityError {
     InvalidProxyKey(Box<str>),
     /// `no_auth_user` names nobody.
     UnknownNoAuthUser(Box<str>),
-    /// What is asked for cannot be done by this build.
-    Unsupported(&'static str),
+    /// Whoever else is to decide cannot.
+    Delegation(DelegationError),
 }
 
 impl fmt::Display for AuthorityError {
@@ -69,7 +71,7 @@ impl fmt::Display for AuthorityError {
                 "no_auth_user: {name:?} not present as user or nkey in authorization block or \
                  account configuration"
             ),
-            Self::Unsupported(what) => write!(f, "{what} is not supported"),
+            Self::Delegation(error) => error.fmt(f),
         }
     }
 }
@@ -87,7 +89,7 @@ pub enum Vouching {
 
 /// Whom a request is about, and how that is proved.
 #[derive(Debug, Clone, Copy)]
-enum Claim<'a> {
+pub(super) enum Claim<'a> {
     /// Everybody is let in.
     Anybody,
     /// The user of clients without credentials.
@@ -110,13 +112,13 @@ enum Claim<'a> {
 
 impl Authority {
     /// Makes a configuration ready to decide; the seed is for its tables.
-    pub fn new(access: &Access, listeners: &[Listener], seed: u64) -> Result<Self, AuthorityError> {
-        if access.operator.is_some() {
-            return Err(AuthorityError::Unsupported("operator mode"));
-        }
-        if access.callout.is_some() {
-            return Err(AuthorityError::Unsupported("auth callout"));
-        }
+    pub fn new(
+        access: &Access,
+        listeners: &[Listener],
+        premises: &Premises,
+        seed: u64,
+    ) -> Result<Self, AuthorityError> {
+        let delegation = Delegation::new(access, premises).map_err(AuthorityError::Delegation)?;
         let users = compile_users(access, listeners)?;
         let users = Users::new(users, seed).map_err(AuthorityError::DuplicateUser)?;
         let guest = match &access.no_auth_user {
@@ -138,7 +140,8 @@ impl Authority {
             guest,
             proxy_required: access.proxy_required,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
-            global_permissions: compile_permissions(None, false),
+            global_permissions: compile_permissions(None),
+            delegation,
             seed,
         })
     }
@@ -148,21 +151,26 @@ impl Authority {
     /// With `no_auth_user` it does not, and yet every client must be decided about: only
     /// [`Authority::is_open`] says that nobody need be asked.
     pub fn is_required(&self) -> bool {
-        self.asks() && !matches!(self.guest, Some(Guest::User(_)))
+        self.delegation.operator.is_some()
+            || self.asks() && !matches!(self.guest, Some(Guest::User(_)))
     }
 
     /// Whether everybody is let in into `$G` without a word.
     pub fn is_open(&self) -> bool {
-        !self.asks()
+        !self.asks() && self.delegation.operator.is_none()
     }
 
     /// Whether INFO carries a nonce.
     pub fn wants_nonce(&self) -> bool {
-        self.users.has_keys() || !self.trusted_proxies.is_empty()
+        let delegated = self.delegation.operator.is_some();
+        delegated || self.users.has_keys() || !self.trusted_proxies.is_empty()
     }
 
     /// Whether deciding takes neither a hash nor a signature, so that an event loop may do it.
     pub fn is_cheap(&self, request: &AuthRequest) -> bool {
+        if self.delegation.is_busy() {
+            return false;
+        }
         if request.credentials.proxy_sig.is_some() && !self.trusted_proxies.is_empty() {
             return false;
         }
@@ -185,10 +193,12 @@ impl Authority {
 
     /// The same; adds what it cost.
     pub fn decide_counted(&self, request: &AuthRequest, work: &mut Work) -> Decision {
-        match self.admit(request, work) {
-            Ok(admitted) => Decision::Admit(Box::new(admitted)),
-            Err(refusal) => Decision::Refuse(refusal),
-        }
+        self.decide_with(request, Knowledge::MayGrow, work)
+    }
+
+    /// The same, when nothing more can be learned about accounts: never says [`Decision::Fetch`].
+    pub fn decide_finally(&self, request: &AuthRequest, work: &mut Work) -> Decision {
+        self.decide_with(request, Knowledge::Final, work)
     }
 
     /// The name of the user that a request is about, for the log; `None` if it is about none.
@@ -206,11 +216,6 @@ impl Authority {
         }
     }
 
-    fn admit(&self, request: &AuthRequest, work: &mut Work) -> Result<Admitted, Refusal> {
-        let vouching = self.vouching(request, work)?;
-        self.prove(self.claim(request), request, vouching, work)
-    }
-
     /// Whether anybody is asked for anything.
     fn asks(&self) -> bool {
         self.users.has_names()
@@ -221,7 +226,11 @@ impl Authority {
     }
 
     /// Checks a proxy's signature, if there is one and somebody is trusted.
-    fn vouching(&self, request: &AuthRequest, work: &mut Work) -> Result<Vouching, Refusal> {
+    pub(super) fn vouching(
+        &self,
+        request: &AuthRequest,
+        work: &mut Work,
+    ) -> Result<Vouching, Refusal> {
         let Some(signature) = &request.credentials.proxy_sig else { return Ok(Vouching::Absent) };
         if self.trusted_proxies.is_empty() {
             return Ok(Vouching::Absent);
@@ -236,7 +245,7 @@ impl Authority {
     }
 
     /// Whom the request is about. Looks things up, and proves nothing.
-    fn claim<'a>(&'a self, request: &'a AuthRequest) -> Claim<'a> {
+    pub(super) fn claim<'a>(&'a self, request: &'a AuthRequest) -> Claim<'a> {
         if !self.asks() {
             return Claim::Anybody;
         }
@@ -292,7 +301,7 @@ impl Authority {
         }
     }
 
-    fn prove(
+    pub(super) fn prove(
         &self,
         claim: Claim<'_>,
         request: &AuthRequest,
@@ -436,10 +445,11 @@ fn has_system_users_only(access: &Access) -> bool {
 }
 
 fn compile_users(access: &Access, listeners: &[Listener]) -> Result<Vec<User>, AuthorityError> {
-    let defaults = compile_permissions(access.default_permissions.as_ref(), false);
-    let accounts = access.accounts.iter().map(|account| {
-        (&account.name, compile_permissions(account.default_permissions.as_ref(), false))
-    });
+    let defaults = compile_permissions(access.default_permissions.as_ref());
+    let accounts = access
+        .accounts
+        .iter()
+        .map(|account| (&account.name, compile_permissions(account.default_permissions.as_ref())));
     let accounts: hashbrown::HashMap<_, _, foldhash::quality::FixedState> = accounts.collect();
     let compile = |user: &access::User| {
         let ways = Ways::new(&user.connection_types);
@@ -451,7 +461,7 @@ fn compile_users(access: &Access, listeners: &[Listener]) -> Result<Vec<User>, A
         let in_global = *user.account == *Account::GLOBAL;
         let inherited = if in_global { Some(&defaults) } else { accounts.get(&user.account) };
         let permissions = match &user.permissions {
-            Some(own) => compile_permissions(Some(own), false),
+            Some(own) => compile_permissions(Some(own)),
             None => inherited.cloned().flatten(),
         };
         Ok(User {
@@ -467,21 +477,10 @@ fn compile_users(access: &Access, listeners: &[Listener]) -> Result<Vec<User>, A
     access.users.iter().map(compile).collect()
 }
 
-/// Makes permissions ready; who may not ask the auth callout is denied its subject on top.
-fn compile_permissions(
-    written: Option<&access::Permissions>,
-    denies_callout: bool,
-) -> Option<Arc<Permissions>> {
-    if !denies_callout {
-        return written.map(|written| Arc::new(Permissions::compile(written)));
-    }
-    let mut written = written.cloned().unwrap_or_default();
-    written.publish.deny.push(Rule { subject: CALLOUT_SUBJECT.into(), queue: None });
-    Some(Arc::new(Permissions::compile(&written)))
+/// Makes permissions ready.
+fn compile_permissions(written: Option<&access::Permissions>) -> Option<Arc<Permissions>> {
+    written.map(|written| Arc::new(Permissions::compile(written)))
 }
-
-/// Where the auth callout listens; only the broker itself may ask there.
-const CALLOUT_SUBJECT: &str = "$SYS.REQ.USER.AUTH";
 
 #[cfg(test)]
 mod tests;

@@ -6,13 +6,16 @@
 //!
 //! Operator mode: `json`, `claims`, `callout_claims`, `key` and `jwt` read what was signed;
 //! `rights`, `network`, `schedule`, `template` and `shares` say what it means; `account`, `user`,
-//! `trust` and `operator` are the chain. `callout` asks an external service.
+//! `trust` and `operator` are the chain. `callout` asks an external service, `answer` hears it.
 
 pub mod account;
+pub mod answer;
 pub mod authority;
+pub mod callout;
 pub mod callout_claims;
 mod certificate;
 pub mod claims;
+pub mod delegation;
 mod dn;
 mod json;
 pub mod jwt;
@@ -32,6 +35,7 @@ mod user;
 mod users;
 pub mod voucher;
 
+use std::fmt;
 use std::sync::Arc;
 
 use core::net::IpAddr;
@@ -132,6 +136,8 @@ pub enum Decision {
     /// An external service is to be asked: publish this, and hand the answer to
     /// `Authority::decide_callout`.
     Ask(Box<Callout>),
+    /// The account's JWT is to be fetched first: then the same is asked again.
+    Fetch(Box<Fetch>),
 }
 
 /// What a client that is let in may do.
@@ -212,8 +218,17 @@ pub enum Refusal {
     AddressFull,
 }
 
-/// What an external service is to be asked.
+/// An account that is not known, or no more in order, and whose JWT a resolver may have.
 #[derive(Debug, Clone)]
+pub struct Fetch {
+    /// The account's public key.
+    pub account: Box<str>,
+    /// What is to be asked again when it is there, or is known not to be.
+    pub question: Question,
+}
+
+/// What an external service is to be asked.
+#[derive(Clone)]
 pub struct Callout {
     /// The account to publish in.
     pub account: Box<str>,
@@ -221,8 +236,21 @@ pub struct Callout {
     pub headers: Vec<u8>,
     /// The request: a JWT, encrypted or not.
     pub payload: Vec<u8>,
-    /// What is needed to read the answer.
+    /// The user that the answer must be about.
     pub user_nkey: Box<str>,
+    /// Who the client said it is.
+    pub user: Option<Box<str>>,
+    /// Who is asked.
+    pub service: Arc<callout::Service>,
+    /// Whether a trusted proxy vouched for the client.
+    pub vouching: authority::Vouching,
     /// The request that this is about.
     pub request: Box<AuthRequest>,
+}
+
+impl fmt::Debug for Callout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The payload holds what CONNECT presented, and may not be encrypted.
+        f.debug_struct("Callout").field("service", &self.service).finish_non_exhaustive()
+    }
 }

@@ -264,6 +264,17 @@ impl OperatorState {
         Ok(Learned::Changed)
     }
 
+    /// Takes over the accounts of an earlier state that are not known here and whose signers are
+    /// trusted here too.
+    pub fn inherit(&mut self, before: &Self) {
+        for (key, account) in &before.accounts {
+            let trusted = self.trusted.contains(&account.issuer);
+            if trusted && self.accounts.len() < ACCOUNTS_MAX {
+                self.accounts.entry(key.clone()).or_insert_with(|| Arc::clone(account));
+            }
+        }
+    }
+
     /// Forgets an account whose JWT is gone.
     pub fn forget(&mut self, key: &str) -> Learned {
         if self.accounts.remove(key).is_some() { Learned::Changed } else { Learned::Same }
@@ -408,6 +419,11 @@ impl OperatorState {
         Ok(Verdict::Admit(Box::new(admitted)))
     }
 
+    /// The server's time zone.
+    pub(super) fn zone(&self) -> Tz {
+        self.zone
+    }
+
     /// Whether a client that was let in may stay, after accounts have changed or time has passed.
     pub fn revisit(&self, grant: &Grant, now_s: i64) -> Result<(), Refusal> {
         let account = self.account(&grant.account.key).ok_or(Refusal::Jwt)?;
@@ -427,7 +443,7 @@ impl OperatorState {
 }
 
 /// Unix time in seconds.
-pub(super) fn seconds(wall_ms: u64) -> i64 {
+pub(crate) fn seconds(wall_ms: u64) -> i64 {
     i64::try_from(wall_ms / 1000).unwrap_or(i64::MAX)
 }
 
@@ -435,4 +451,4 @@ pub(super) fn seconds(wall_ms: u64) -> i64 {
 const ACCOUNTS_MAX: usize = 65_536;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

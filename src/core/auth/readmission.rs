@@ -2,12 +2,14 @@
 //!
 //! Absent: their secrets, which nobody keeps (`voucher`), and the first decision (`authority`).
 
+use super::answer::AnswerError;
 use super::authority::{Authority, Guest, REFUSED, rights};
+use super::delegation::{Delegation, Knowledge};
 use super::password::Stored;
 use super::password::Work;
 use super::users::Users;
 use super::voucher::{Fingerprint, VouchedBy};
-use super::{Admitted, Callout, Decision, Refusal};
+use super::{Admitted, Callout, Decision, Fetch, Question, Refusal};
 
 impl Authority {
     /// An authority that lets everybody in.
@@ -20,17 +22,37 @@ impl Authority {
             proxy_required: false,
             trusted_proxies: Vec::new(),
             global_permissions: None,
+            delegation: Delegation::default(),
             seed: 0,
         }
     }
 
-    /// Reads what an external service answered about a client.
-    pub fn decide_callout(&self, _: &Callout, _: &[u8], _: &mut Work) -> Decision {
-        Decision::Refuse(Refusal::Callout)
+    /// Reads what an external service answered about a client, at the time that the request in the
+    /// question says. The reason of a refusal is for the log: it may quote the service.
+    pub fn decide_callout(
+        &self,
+        callout: &Callout,
+        payload: &[u8],
+        knowledge: Knowledge,
+        work: &mut Work,
+    ) -> (Decision, Option<AnswerError>) {
+        work.signatures += ANSWER_SIGNATURES;
+        match self.delegation.answer(callout, payload) {
+            Ok(admitted) => (Decision::Admit(Box::new(admitted)), None),
+            Err(AnswerError::Unknown(account)) if knowledge == Knowledge::MayGrow => {
+                let callout = Box::new(callout.clone());
+                let question = Question::Answer { callout, payload: payload.into() };
+                (Decision::Fetch(Box::new(Fetch { account, question })), None)
+            }
+            Err(AnswerError::Refused(refusal @ (Refusal::Proxy | Refusal::Expired))) => {
+                (Decision::Refuse(refusal), Some(AnswerError::Refused(refusal)))
+            }
+            Err(error) => (Decision::Refuse(Refusal::Callout), Some(error)),
+        }
     }
 
     /// Judges a client again that an earlier configuration let in; both have the same seed.
-    pub fn readmit(&self, admitted: &Admitted) -> Result<Admitted, Refusal> {
+    pub fn readmit(&self, admitted: &Admitted, wall_ms: u64) -> Result<Admitted, Refusal> {
         let name = admitted.user.as_deref().unwrap_or_default();
         let way = admitted.voucher.way;
         let same = |stored: &Stored, before: Fingerprint| {
@@ -67,7 +89,10 @@ impl Authority {
                 }
                 Some(_) | None => REFUSED,
             },
-            VouchedBy::Jwt | VouchedBy::Callout => REFUSED,
+            VouchedBy::Jwt | VouchedBy::Callout => self.delegation.readmit(admitted, wall_ms),
         }
     }
 }
+
+/// Signatures of an answer: the service's own, and that of the user in it.
+const ANSWER_SIGNATURES: u32 = 2;

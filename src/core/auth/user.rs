@@ -10,8 +10,10 @@ use chrono_tz::Tz;
 use super::account::{OperatorAccount, Signer};
 use super::claims::{Claims, UserPart};
 use super::jwt::{Signed, TimeError, Version};
-use super::key::{KeyKind, PublicKey, parse_signature};
+use super::key::KeyKind;
 use super::network::Network;
+use super::nonce;
+use super::password::Work;
 use super::rights::{self, Wrong, bound};
 use super::schedule::{Presence, Schedule};
 use super::template::{self, Facts};
@@ -75,6 +77,16 @@ impl User {
     /// The account that the issuer signed for, if it said one.
     pub(super) fn issuer_account(&self) -> Option<&str> {
         Some(&self.claims.nats.issuer_account[..]).filter(|account| !account.is_empty())
+    }
+
+    /// For whom.
+    pub(super) fn audience(&self) -> &str {
+        &self.claims.audience
+    }
+
+    /// When its JWT expires, Unix time in milliseconds.
+    pub(super) fn expires_ms(&self) -> Option<u64> {
+        self.claims.expires_ms()
     }
 
     /// Its tags.
@@ -161,21 +173,26 @@ impl User {
         let permissions = self.permissions().map_err(|Wrong| Refusal::Jwt)?;
         let permissions = permissions.or_else(|| account.written().default_permissions.clone());
         Ok(Admitted {
-            voucher: Voucher { way: request.connection_type, by: VouchedBy::Jwt },
             account: account.key.clone(),
             user: Some(self.key().into()),
             permissions: permissions.map(|written| Arc::new(Permissions::compile(&written))),
             expires_ms: self.claims.expires_ms().into_iter().chain(until).min(),
             limits: self.limits(),
-            grant: Some(Arc::new(Grant {
-                user: self.key().into(),
-                issuer: self.issuer().into(),
-                issued_s: self.claims.issued_s,
-                name: self.claims.name.as_str().into(),
-                tags: self.claims.nats.tags.clone(),
-                account: account.clone(),
-            })),
+            grant: Some(Arc::new(self.grant(account))),
+            voucher: Voucher { way: request.connection_type, by: VouchedBy::Jwt },
         })
+    }
+
+    /// What is needed to judge it again later.
+    pub(super) fn grant(&self, account: &Arc<OperatorAccount>) -> Grant {
+        Grant {
+            user: self.key().into(),
+            issuer: self.issuer().into(),
+            issued_s: self.claims.issued_s,
+            name: self.claims.name.as_str().into(),
+            tags: self.claims.nats.tags.clone(),
+            account: account.clone(),
+        }
     }
 
     /// Whether the way that the client is connected is allowed.
@@ -186,19 +203,8 @@ impl User {
     }
 
     fn check_nonce(&self, request: &AuthRequest) -> Result<(), Refusal> {
-        let signature = request.credentials.sig.as_ref();
-        let signature = signature.and_then(|signature| parse_signature(signature.expose()));
-        let key = PublicKey::parse(self.key(), KeyKind::User);
-        match (key, signature) {
-            // A nonce that was never given out cannot have been signed.
-            (Some(key), Some(signature))
-                if !request.nonce.is_empty()
-                    && key.verify(request.nonce.as_bytes(), &signature) =>
-            {
-                Ok(())
-            }
-            _ => Err(Refusal::Credentials),
-        }
+        let signed = nonce::is_signed(self.key(), None, request, &mut Work::default());
+        if signed { Ok(()) } else { Err(Refusal::Credentials) }
     }
 
     /// Whether place and time are allowed, and until when (Unix time in milliseconds).
@@ -226,6 +232,15 @@ impl User {
         UserLimits {
             subscriptions_max: bound(self.rights.subs.unwrap_or(0)),
             payload_max: bound(self.rights.payload.unwrap_or(0)),
+            rate: Rate::default(),
+        }
+    }
+
+    /// Bounds of a user that an auth callout describes: what is left out is none.
+    pub(super) fn limits_of_answer(&self) -> UserLimits {
+        UserLimits {
+            subscriptions_max: self.rights.subs.and_then(bound),
+            payload_max: self.rights.payload.and_then(bound),
             rate: Rate::default(),
         }
     }

@@ -129,7 +129,7 @@ fn keys_of_every_length_are_refused() {
 #[test]
 fn certificate_users_cannot_come_by_name() {
     let access = users(vec![user("CN=a", ""), user("b", "two")]);
-    let ready = Authority::new(&access, &[mapping_listener()], 7).unwrap();
+    let ready = Authority::new(&access, &[mapping_listener()], &Premises::default(), 7).unwrap();
     for pass in ["", "x"] {
         assert_eq!(outcome(&ready, &named("CN=a", pass)), "Credentials");
     }
@@ -178,7 +178,7 @@ fn any_credentials_are_decided_about() {
     let pair = KeyPair::new_user();
     let mut access = users(vec![nkey_user(&pair), user("a", "one"), user("b", &hashed("two", 4))]);
     access.trusted_proxies = vec![KeyPair::new_server().public_key().into()];
-    let ready = Authority::new(&access, &[mapping_listener()], 7).unwrap();
+    let ready = Authority::new(&access, &[mapping_listener()], &Premises::default(), 7).unwrap();
     let key = pair.public_key();
     let text = || {
         let some = prop_oneof![

@@ -1,6 +1,7 @@
 //! Every method with right, wrong, missing, second-listed and other-type credentials.
 
 use super::*;
+use crate::config::access::Rule;
 
 #[test]
 fn without_users_everybody_is_let_in() {
@@ -284,7 +285,7 @@ fn the_rate_of_a_user_goes_with_it() {
 
 #[test]
 fn what_cannot_decide_is_refused_at_the_start() {
-    let error = |access: &Access| Authority::new(access, &[], 7).unwrap_err();
+    let error = |access: &Access| Authority::new(access, &[], &Premises::default(), 7).unwrap_err();
     let twice = users(vec![user("a", "one"), user("a", "two")]);
     assert_eq!(error(&twice), AuthorityError::DuplicateUser("a".into()));
     let key = access::User { identity: Identity::Nkey("UABC".into()), ..user("", "") };
@@ -299,5 +300,5 @@ fn what_cannot_decide_is_refused_at_the_start() {
     // What cannot be decided must never be an open door.
     let operator = Some(access::Operator::default());
     let error = error(&Access { operator, ..Access::default() });
-    assert!(matches!(error, AuthorityError::Unsupported(_)), "{error}");
+    assert!(matches!(error, AuthorityError::Delegation(_)), "{error}");
 }

@@ -95,7 +95,7 @@ fn users(users: Vec<access::User>) -> Access {
 }
 
 fn authority(access: &Access) -> Authority {
-    Authority::new(access, &[], 7).unwrap()
+    Authority::new(access, &[], &Premises::default(), 7).unwrap()
 }
 
 /// A listener that takes users from certificates.
@@ -110,6 +110,7 @@ fn outcome(authority: &Authority, request: &AuthRequest) -> String {
         Decision::Admit(it) => format!("{}/{}", it.account, it.user.as_deref().unwrap_or("")),
         Decision::Refuse(refusal) => format!("{refusal:?}"),
         Decision::Ask(_) => "Ask".to_owned(),
+        Decision::Fetch(_) => "Fetch".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 /// Decides with a listener that maps certificates.
 #[track_caller]
 fn check_mapped(access: &Access, request: &AuthRequest, expected: &str) {
-    let ready = Authority::new(access, &[mapping_listener()], 7).unwrap();
+    let ready = Authority::new(access, &[mapping_listener()], &Premises::default(), 7).unwrap();
     assert!(!ready.is_cheap(request));
     assert_eq!(outcome(&ready, request), expected);
 }
