@@ -8,7 +8,7 @@ use crate::broker::{Broker, wait};
 use crate::log::Log;
 
 /// One of this project's tools; the broker may be another program.
-fn tool(arguments: &[&str]) -> Command {
+pub(crate) fn tool(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
     command.args(arguments).stdin(Stdio::null());
     command
@@ -20,7 +20,7 @@ fn run(broker: &Broker, arguments: &[&str]) -> Output {
 }
 
 /// Starts a tool that serves until it has enough, and waits until it does.
-fn serve(broker: &Broker, arguments: &[&str], ready: &str) -> (Child, Log) {
+pub(crate) fn serve(broker: &Broker, arguments: &[&str], ready: &str) -> (Child, Log) {
     let mut command = tool(arguments);
     command.args(["--server", &broker.url()]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary starts");
@@ -29,7 +29,7 @@ fn serve(broker: &Broker, arguments: &[&str], ready: &str) -> (Child, Log) {
     (child, told)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -37,6 +37,8 @@ pub enum Cause {
         /// What to look at.
         advice: String,
     },
+    /// The server has waited for TLS.
+    WantsTls(String),
     /// The server does not permit what we want to do.
     Denied(String),
     /// The server refused with another `-ERR`.
@@ -92,6 +94,10 @@ impl fmt::Display for LinkError {
             Cause::NotLetIn { text, advice } => {
                 write!(f, "{place} does not let us in ({text}): {advice}")
             }
+            Cause::WantsTls(text) => write!(
+                f,
+                "{place} waited for TLS in vain ({text}); if it wants TLS at once, give --tlsfirst"
+            ),
             Cause::Denied(deed) => write!(f, "{place} does not permit us to {deed}"),
             Cause::Told(text) => write!(f, "{place} refused: {text}"),
             Cause::NotNats => write!(f, "what answers on {place} is not a NATS server"),

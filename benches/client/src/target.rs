@@ -189,6 +189,8 @@ impl Target {
             || lower.starts_with("account authentication");
         let cause = if is_about_us {
             Cause::NotLetIn { text, advice: self.credentials.advice() }
+        } else if lower.starts_with("secure connection") {
+            Cause::WantsTls(text)
         } else if let Some(denied) = Denied::parse(&text) {
             Cause::Denied(denied.to_string())
         } else {

@@ -1,4 +1,4 @@
-//! The certificates that scenarios use: two authorities, two of servers, several of clients.
+//! The certificates that tests use: two authorities, several of servers and of clients.
 //!
 //! Absent: files under version control. They are made once in each run of the tests, into the
 //! build directory; `tests/parity/README.md` lists them.
@@ -39,6 +39,8 @@ const WISH: Wish =
 const WISHES: &[Wish] = &[
     Wish { name: "server", names: &["localhost", "127.0.0.1"], ..WISH },
     Wish { name: "second", names: &["localhost", "127.0.0.1", "second.example"], ..WISH },
+    Wish { name: "elsewhere", names: &["nats.example"], ..WISH },
+    Wish { name: "old", names: &["localhost", "127.0.0.1"], expired: true, ..WISH },
     Wish { name: "alice", email: Some("alice@example.org"), ..WISH },
     Wish { name: "bob", names: &["bob.example.org"], ..WISH },
     Wish { name: "carol", unit: Some("people"), ..WISH },
