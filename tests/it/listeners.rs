@@ -127,12 +127,16 @@ fn a_listener_may_have_a_limit_of_its_own() {
         connection
     };
     let mut inside = [greeted(), greeted()];
-    inside.iter_mut().for_each(|client| client.fence(""));
+    for client in &mut inside {
+        client.fence("");
+    }
     let mut third = greeted();
     assert_eq!(third.line(), "-ERR 'maximum connections exceeded'");
     assert_eq!(third.rest(), b"");
     broker.client().fence("");
-    inside.iter_mut().for_each(|client| client.fence(""));
+    for client in &mut inside {
+        client.fence("");
+    }
 }
 
 #[test]

@@ -15,9 +15,12 @@ use crate::wire::Connection;
 const ONLY_12: &[&SupportedProtocolVersion] = &[&TLS12];
 const ONLY_13: &[&SupportedProtocolVersion] = &[&TLS13];
 
+/// Messages for a reader that pauses.
+const COUNT: usize = 2_000;
+
 /// A payload that no compression and no shift could hide in.
 fn payload(length: usize) -> Vec<u8> {
-    (0..length).map(|n| (n * n % 251) as u8).collect()
+    (0..length).map(|n| u8::try_from(n * n % 251).expect("below 251")).collect()
 }
 
 #[test]
@@ -55,7 +58,6 @@ fn a_reader_that_pauses_gets_everything_in_order() {
     let mut writer = offer.connect(broker.address()).expect("a handshake");
     writer.connect();
     let body = payload(9_000);
-    const COUNT: usize = 2_000;
     for n in 0..COUNT {
         writer.send(format!("PUB f.{n} 1\r\nx\r\nPUB f {}\r\n", body.len() + 8));
         writer.send(format!("{n:08}"));
