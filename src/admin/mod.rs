@@ -13,6 +13,7 @@ mod policy;
 mod premises;
 mod reload;
 pub mod run_error;
+mod shards;
 mod signals;
 pub(crate) mod source;
 mod start;

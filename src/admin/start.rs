@@ -1,4 +1,4 @@
-//! The start: listeners, shards and their threads, and what the log says of them.
+//! The start: what is opened and begun in which order, and what the log says of it.
 //!
 //! Absent: reading the configuration (`cli`); whatever is configured here has been checked.
 
@@ -15,32 +15,27 @@ use super::identity::Identity;
 use super::listeners::{self, Listening};
 use super::reload::Reloading;
 use super::run_error::RunError;
-use super::supervisor::{Alarm, Ended, SHARD_ENDED, SIGNALS, Start, Supervisor};
+use super::shards::{self, Plan};
+use super::supervisor::{Ended, SHARD_ENDED, SIGNALS, Start, Supervisor};
 use super::{files, limits, policy, premises};
 use crate::core::accounts::Accounts;
 use crate::core::auth::delegation::Premises;
 use crate::core::policy::Policy;
-use crate::core::shard::{Shard, ShardSetup};
-use crate::io::clock::Clock;
-use crate::io::doorkeeper::{Doorkeeper, Task};
-use crate::io::exchange::Exchange;
-use crate::io::ledger::Ledger;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::LogTarget;
-use crate::io::reactor::Reactor;
-use crate::io::worker::WorkerPool;
 
 impl Supervisor {
     /// Starts everything; the broker serves when this returns.
     pub(super) fn start(start: Start, log: Log, target: LogTarget) -> Result<Self, RunError> {
         let config = &start.reading.config;
         let open_files = limits::raise_open_files();
-        let listeners = listeners::open_all(config)?;
         let identity = Identity::draw()
             .map_err(|error| RunError::System("drawing the server's keys", error))?;
         let info = identity.server_info(config);
         announce(&log, &start, &info, open_files);
-        let seed = random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
+        let listeners = listeners::open_all(config)?;
+        let seed =
+            shards::random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
         let (premises, told) = premises::prepare(config, &identity, &Premises::default())?;
         told.into_iter().for_each(|line| log.line(Level::Warn, line));
         let policy = policy::compile(config, &Accounts::none(), &premises, seed, &log)?;
@@ -68,56 +63,20 @@ impl Supervisor {
             waker: Waker::new(poll.registry(), SHARD_ENDED)?,
             any: AtomicBool::new(false),
         });
-        let polls = (0..config.shards).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
-        let wakers = polls
-            .iter()
-            .map(|poll| Waker::new(poll.registry(), Reactor::WAKER))
-            .collect::<io::Result<Vec<_>>>()?;
-        let exchange = Arc::new(Exchange::new(wakers, ShardSetup::BATCHES_PER_PEER));
-        let post = Arc::clone(&exchange);
-        let workers = WorkerPool::start(
-            WorkerPool::<Task>::threads_for(config.shards),
-            Task::decide,
-            move |decided| post.hand_back(decided),
-        )?;
-        let (workers, ledger) = (Arc::new(workers), Arc::new(Ledger::default()));
-        let clock = Clock::new();
-        let limits = Arc::new(config.limits.clone());
         let entrances = listeners::entrances(&config, &listeners, &info);
-        let mut threads = Vec::with_capacity(config.shards);
-        for (id, poll) in exchange.shards().zip(polls) {
-            let shard = Shard::new(ShardSetup {
-                policy: Arc::clone(&policy),
-                id,
-                shards: config.shards,
-                batches_per_peer: ShardSetup::BATCHES_PER_PEER,
-                limits: Arc::clone(&limits),
-                entrances: entrances.clone(),
-                seed: random_seed()?,
-                first_generation: 0,
-                trace: config.verbosity.trace.then_some(config.traced_message_max),
-                now: clock.now(),
-            });
-            let deadline = config.limits.stop_deadline_ns;
-            let exchange = Arc::clone(&exchange);
-            let (workers, ledger) = (Arc::clone(&workers), Arc::clone(&ledger));
-            let doorkeeper = Doorkeeper::new(id, workers, ledger, Arc::clone(&policy));
-            let reactor =
-                Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline);
-            let name = format!("shard-{}", id.index());
-            let alarm = Alarm(Arc::clone(&ended));
-            threads.push(std::thread::Builder::new().name(name).spawn(move || {
-                // Rung when the thread ends, by a panic too.
-                let _alarm = alarm;
-                reactor.run(Box::new(shard))
-            })?);
-        }
+        let begun = shards::begin(&Plan {
+            config: &config,
+            policy: &policy,
+            entrances: &entrances,
+            log: &log,
+            ended: &ended,
+        })?;
         Ok(Self {
             poll,
             signals,
             listeners,
-            exchange,
-            threads,
+            exchange: begun.exchange,
+            threads: begun.threads,
             log,
             executable,
             reloading: Reloading::new(source, reading.files, &config, target, Arc::clone(&ended)),
@@ -199,8 +158,4 @@ fn announce(log: &Log, start: &Start, info: &ServerInfo, open_files: Option<u64>
         );
         log.line(Level::Warn, text);
     }
-}
-
-fn random_seed() -> io::Result<u64> {
-    getrandom::u64().map_err(io::Error::other)
 }

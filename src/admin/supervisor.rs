@@ -1,8 +1,8 @@
 //! The supervisor: starts the shards, hands them connections, and stops them on a signal.
 //!
 //! Absent: reading or writing a client's socket. Its loop sleeps until somebody connects, a signal
-//! comes, or files are to be looked at; when the system has no descriptors left it looks again after
-//! a pause and does not spin.
+//! comes, or files are to be looked at; when the system has no descriptors left it looks again
+//! after a pause and does not spin.
 
 use std::io;
 use std::path::PathBuf;

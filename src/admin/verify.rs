@@ -1,4 +1,4 @@
-//! Whether a configuration could be served: certificates and accounts are looked at as a start does.
+//! Whether a configuration could be served: certificates and accounts are judged as by a start.
 //!
 //! Absent: serving it, and addresses, which may be taken by the very broker that serves it now.
 

@@ -236,8 +236,8 @@ mod tests {
     proptest! {
         /// Any arguments are read or refused, with a reason.
         #[test]
-        fn no_command_line_is_too_odd(arguments in vec("(-{0,3}[a-zA-Z_=]{0,6}=?)?\\PC{0,8}", 0..6)) {
-            if let Err(error) = Flags::parse(&arguments) {
+        fn no_command_line_is_too_odd(line in vec("(-{0,3}[a-zA-Z_=]{0,6}=?)?\\PC{0,8}", 0..6)) {
+            if let Err(error) = Flags::parse(&line) {
                 prop_assert!(!error.to_string().is_empty());
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! Absent: what an option does (`overlay`) and how it is written (`flags`).
 
+use crate::config::nearest;
+
 /// What an option is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Id {
@@ -84,11 +86,9 @@ pub(super) fn find(name: &str) -> Option<(Id, Kind)> {
 
 /// The name that somebody may have meant who wrote this one.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let near = |known: &&str| strsim::damerau_levenshtein(name, known);
     let names = OPTIONS.iter().flat_map(|(names, ..)| names.iter().copied());
-    let best = names.filter(|known| known.len() > 2).min_by_key(near)?;
-    // More than a third of wrong letters is another word.
-    (near(&best) <= name.chars().count().max(3) / 3).then_some(best)
+    // Everything short is near to everything else that is short.
+    nearest::nearest(name, names.filter(|known| known.len() > 2))
 }
 
 /// All names, for a test of the help.

@@ -10,6 +10,7 @@ pub mod import_map;
 mod limits;
 pub mod listen;
 mod load;
+pub(crate) mod nearest;
 pub mod reload;
 mod secret;
 pub mod text;

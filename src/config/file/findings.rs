@@ -4,9 +4,8 @@
 //!
 //! Reading goes on after an error, so that an operator sees all of them at once.
 
-use super::super::duration;
 use super::super::text::{Entry, Map, Node, Position, Tree, Value};
-use super::nearest;
+use super::super::{duration, nearest};
 
 /// Everything found so far.
 pub(super) struct Findings<'t> {

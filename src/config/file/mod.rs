@@ -16,7 +16,6 @@ mod keys;
 mod later;
 mod listeners;
 mod mappings;
-mod nearest;
 mod operator;
 mod permissions;
 mod shares;

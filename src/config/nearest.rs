@@ -1,9 +1,9 @@
-//! The known key that an unknown one was probably meant to be.
+//! The known key, or option, that an unknown one was probably meant to be.
 //!
 //! Absent: any use of it but hints in errors.
 
 /// The nearest of the known keys, if one is near enough to be meant.
-pub(super) fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let key = key.to_ascii_lowercase();
     let length = key.chars().count();
     if length > LENGTH_MAX {

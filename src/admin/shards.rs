@@ -1,0 +1,88 @@
+//! Shards and their threads, begun together, and the workers that decide for them.
+//!
+//! Absent: listeners, and what a shard does (`core`, `io::reactor`).
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use mio::{Poll, Waker};
+
+use super::supervisor::{Alarm, Ended};
+use crate::config::Config;
+use crate::core::arrival::Entrance;
+use crate::core::policy::Policy;
+use crate::core::shard::{Shard, ShardSetup};
+use crate::io::clock::Clock;
+use crate::io::doorkeeper::{Doorkeeper, Task};
+use crate::io::exchange::Exchange;
+use crate::io::ledger::Ledger;
+use crate::io::log::Log;
+use crate::io::reactor::Reactor;
+use crate::io::worker::WorkerPool;
+
+/// What shards are begun with.
+pub(super) struct Plan<'a> {
+    pub(super) config: &'a Config,
+    pub(super) policy: &'a Arc<Policy>,
+    pub(super) entrances: &'a [Entrance],
+    pub(super) log: &'a Log,
+    /// Told when a shard's thread ends.
+    pub(super) ended: &'a Arc<Ended>,
+}
+
+/// Shards that run.
+pub(super) struct Begun {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+/// Begins all shards.
+pub(super) fn begin(plan: &Plan<'_>) -> io::Result<Begun> {
+    let Plan { config, policy, entrances, log, ended } = *plan;
+    let polls = (0..config.shards).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
+    let wakers = polls
+        .iter()
+        .map(|poll| Waker::new(poll.registry(), Reactor::WAKER))
+        .collect::<io::Result<Vec<_>>>()?;
+    let exchange = Arc::new(Exchange::new(wakers, ShardSetup::BATCHES_PER_PEER));
+    let post = Arc::clone(&exchange);
+    let count = WorkerPool::<Task>::threads_for(config.shards);
+    let workers = WorkerPool::start(count, Task::decide, move |decided| post.hand_back(decided))?;
+    let (workers, ledger) = (Arc::new(workers), Arc::new(Ledger::default()));
+    let clock = Clock::new();
+    let limits = Arc::new(config.limits.clone());
+    let mut threads = Vec::with_capacity(config.shards);
+    for (id, poll) in exchange.shards().zip(polls) {
+        let shard = Shard::new(ShardSetup {
+            policy: Arc::clone(policy),
+            id,
+            shards: config.shards,
+            batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            limits: Arc::clone(&limits),
+            entrances: entrances.to_vec(),
+            seed: random_seed()?,
+            first_generation: 0,
+            trace: config.verbosity.trace.then_some(config.traced_message_max),
+            now: clock.now(),
+        });
+        let deadline = config.limits.stop_deadline_ns;
+        let (workers, ledger) = (Arc::clone(&workers), Arc::clone(&ledger));
+        let doorkeeper = Doorkeeper::new(id, workers, ledger, Arc::clone(policy));
+        let exchange = Arc::clone(&exchange);
+        let reactor = Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline);
+        let name = format!("shard-{}", id.index());
+        let alarm = Alarm(Arc::clone(ended));
+        threads.push(std::thread::Builder::new().name(name).spawn(move || {
+            // Rung when the thread ends, by a panic too.
+            let _alarm = alarm;
+            reactor.run(Box::new(shard))
+        })?);
+    }
+    Ok(Begun { exchange, threads })
+}
+
+/// A number that nobody can guess.
+pub(super) fn random_seed() -> io::Result<u64> {
+    getrandom::u64().map_err(io::Error::other)
+}
