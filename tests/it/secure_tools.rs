@@ -5,8 +5,10 @@
 
 use std::process::Output;
 
+use serde_json::json;
+
 use crate::broker::Broker;
-use crate::operator::{nkey, shown, written};
+use crate::operator::{Operator, nkey, past_s, shown, written};
 use crate::secure::{configured, file};
 use crate::tools::{serve, text, tool};
 
@@ -208,6 +210,25 @@ fn an_nkey_signs_on_every_connection() {
     let everything = text(&[output.stdout, output.stderr].concat());
     let seed = std::fs::read_to_string(&file).unwrap();
     assert!(everything.contains(&public) && !everything.contains(seed.trim()), "{everything}");
+}
+
+#[test]
+fn credentials_of_an_operators_user_are_shown_on_every_connection() {
+    let (operator, stranger) = (Operator::new(), Operator::new());
+    let all = json!({ "pub": {}, "sub": {} });
+    let good = operator.creds(&all, None);
+    let old = operator.creds(&all, Some(past_s()));
+    let foreign = stranger.creds(&all, None);
+    for (tls, ca) in both_ways() {
+        let broker = broker(&format!("{tls}{}authorization {{ {PATIENT} }}\n", operator.config()));
+        let with = |file| both(&["--creds", shown(file)], &ca);
+        assert_works(&broker, &with(&good));
+        assert_loads(&broker, &with(&good));
+        assert_refused(&broker, &with(&old), "(Authorization Violation): the JWT in");
+        assert_refused(&broker, &with(&old), "expired 3 days ago");
+        assert_refused(&broker, &with(&foreign), "(Authorization Violation): it does not accept");
+        assert_refused(&broker, &ca, "(Authorization Violation): it wants credentials");
+    }
 }
 
 #[test]
