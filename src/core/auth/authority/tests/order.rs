@@ -125,6 +125,10 @@ fn a_proxys_signature_is_looked_at_before_everything() {
         assert_eq!(vouched(named("b", "two"), pair, "old"), "ProxyUntrusted");
     }
     assert_eq!(vouched(named("a", "one"), &stranger, NONCE), "ProxyUntrusted");
+    let padded = data_encoding::BASE64.encode(&proxy.sign(NONCE.as_bytes()).unwrap());
+    let mut request = named("a", "one");
+    request.credentials.proxy_sig = Some(Secret::new(padded));
+    assert_eq!(outcome(&ready, &request), "ProxyUntrusted");
     assert_eq!(outcome(&ready, &named("a", "one")), "$G/a");
     assert_eq!(outcome(&ready, &named("b", "two")), "Proxy");
     // The proxy is missing whatever else is wrong: nobody else may let such a client in.
