@@ -110,6 +110,22 @@ pub(super) enum Claim<'a> {
     Nothing,
 }
 
+impl<'a> Claim<'a> {
+    /// The user or key that must be proved, whatever else a client calls itself; `None` if it is
+    /// nobody in particular.
+    pub(super) fn name(self) -> Option<&'a str> {
+        match self {
+            Self::Guest(user) | Self::Certificate(Some(user)) => Some(&user.name),
+            Self::Key(name, _) | Self::Name(name, _) | Self::Single(name, _) => Some(name),
+            Self::Anybody
+            | Self::GlobalGuest
+            | Self::Certificate(None)
+            | Self::Token(_)
+            | Self::Nothing => None,
+        }
+    }
+}
+
 impl Authority {
     /// Makes a configuration ready to decide; the seed is for its tables.
     pub fn new(
@@ -199,21 +215,6 @@ impl Authority {
     /// The same, when nothing more can be learned about accounts: never says [`Decision::Fetch`].
     pub fn decide_finally(&self, request: &AuthRequest, work: &mut Work) -> Decision {
         self.decide_with(request, Knowledge::Final, work)
-    }
-
-    /// The name of the user that a request is about, for the log; `None` if it is about none.
-    pub fn meant(&self, request: &AuthRequest) -> Option<Box<str>> {
-        match self.claim(request) {
-            Claim::Guest(user) | Claim::Certificate(Some(user)) => Some(user.name.clone()),
-            Claim::Key(name, _) | Claim::Name(name, _) | Claim::Single(name, _) => {
-                Some(name.into())
-            }
-            Claim::Anybody
-            | Claim::GlobalGuest
-            | Claim::Certificate(None)
-            | Claim::Token(_)
-            | Claim::Nothing => None,
-        }
     }
 
     /// Whether anybody is asked for anything.

@@ -110,7 +110,7 @@ impl Authority {
             | Claim::Nothing => None,
         };
         let found = self.prove(claim, request, vouching, work);
-        self.delegation.review(found, user, request, vouching)
+        self.delegation.review(found, claim.name(), user, request, vouching)
     }
 }
 
@@ -201,10 +201,12 @@ impl Delegation {
         }
     }
 
-    /// What becomes of a decision of the file's table; `user` is whom the request is about.
+    /// What becomes of a decision of the file's table about whoever had to prove to be `proven`;
+    /// `user` is who it became without saying so.
     pub(super) fn review(
         &self,
         found: Result<Admitted, Refusal>,
+        proven: Option<&str>,
         user: Option<&str>,
         request: &AuthRequest,
         vouching: Vouching,
@@ -215,9 +217,10 @@ impl Delegation {
                 Err(refusal) => Decision::Refuse(refusal),
             };
         };
-        let credentials = &request.credentials;
-        let named = credentials.nkey.as_deref().or(credentials.user.as_deref()).or(user);
-        let exempt = named.is_some_and(|user| file.auth_users.iter().any(|known| **known == *user));
+        // Only who had to prove to be a user of the service is exempt: other names beside that one
+        // in a CONNECT are worth nothing, though nats-server looks at them.
+        let is_known = |user: &str| file.auth_users.iter().any(|known| **known == *user);
+        let exempt = proven.is_some_and(is_known);
         // A refusal leaves the client in `$G`, whose clients are always asked about.
         let account = found.as_ref().map_or(Account::GLOBAL, |admitted| &admitted.account);
         let delegated = account == Account::GLOBAL

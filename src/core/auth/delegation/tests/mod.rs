@@ -191,6 +191,35 @@ fn who_is_asked_about_and_who_is_not() {
     }
 }
 
+/// The service's users are exempt by what they prove, not by what anybody calls itself.
+#[test]
+fn nobody_is_exempt_by_another_name() {
+    use crate::core::auth::certificate::tests::{CN, UTF8, certificate};
+    let bench = Bench::file(|access| {
+        let identity = Identity::Password { name: "CN=c".into(), password: None };
+        access.users.push(User { identity, ..access.users[1].clone() });
+    });
+    let mut request = named("app", "pw");
+    request.credentials.nkey = Some("auth".into());
+    bench.asked(&request);
+    let chain = vec![certificate(&[&[(CN, UTF8, b"c")]], &[]).into_boxed_slice()];
+    let mut request = named("auth", "");
+    request.credentials.pass = None;
+    request.map_certificate = true;
+    request.tls = Some(Arc::new(TlsPeer { chain, ..TlsPeer::default() }));
+    bench.asked(&request);
+}
+
+/// Whoever needs a proxy needs it whatever the service says.
+#[test]
+fn the_service_lets_nobody_in_past_a_missing_proxy() {
+    let bench = Bench::file(|access| access.users[1].proxy_required = true);
+    for pass in ["pw", "wrong"] {
+        let decision = bench.authority.decide(&named("app", pass));
+        assert!(matches!(decision, Decision::Refuse(Refusal::Proxy)), "{decision:?}");
+    }
+}
+
 #[test]
 fn answers_must_be_about_this_user_from_this_service_to_this_server() {
     let bench = Bench::file(|_| {});
