@@ -199,7 +199,9 @@ impl Preparation {
         };
         let prepared = premises::prepare(&config, &self.identity, &self.premises);
         let (premises, told) = prepared.map_err(|error| error.to_string())?;
-        told.into_iter().for_each(|line| self.log.line(Level::Warn, line));
+        for line in told {
+            self.log.line(Level::Warn, line);
+        }
         let before = &self.before.accounts;
         let policy = policy::compile(&config, before, &premises, self.seed, &self.log);
         let policy = policy.map_err(|error| error.to_string())?;

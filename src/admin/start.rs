@@ -37,7 +37,9 @@ impl Supervisor {
         let seed =
             shards::random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
         let (premises, told) = premises::prepare(config, &identity, &Premises::default())?;
-        told.into_iter().for_each(|line| log.line(Level::Warn, line));
+        for line in told {
+            log.line(Level::Warn, line);
+        }
         let policy = policy::compile(config, &Accounts::none(), &premises, seed, &log)?;
         let identity = Arc::new(identity);
         let ground = Ground { listeners, info, identity, premises, policy, seed };

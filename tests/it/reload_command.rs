@@ -423,3 +423,41 @@ fn a_watched_certificate_is_read_again_by_itself() {
     broker.log().find("Reloaded server configuration").unwrap();
     assert!(!publishes(&broker));
 }
+
+#[test]
+fn reloads_lose_no_message_of_those_whose_rights_stay() {
+    let text = |round: usize| {
+        let other = format!("{{user: u{round}, password: b}}");
+        format!("authorization {{ users [ {{user: ann, password: a}}, {other} ] }}\n")
+    };
+    let path = file(&text(0));
+    let broker = with(&path).start();
+    let client = || {
+        let mut client = broker.connect();
+        client.send("CONNECT {\"verbose\":false,\"user\":\"ann\",\"pass\":\"a\"}\r\n");
+        client.fence("");
+        client
+    };
+    let mut readers: Vec<_> = (0..20).map(|_| client()).collect();
+    for reader in &mut readers {
+        reader.send("SUB foo.* 1\r\n");
+        reader.fence("");
+    }
+    let mut writer = client();
+    let mut sent = 0;
+    for round in 1..=30 {
+        replace(&path, &text(round));
+        broker.signal(Signal::HUP);
+        // Messages are on their way before, while and after it takes effect.
+        for _ in 0..200 {
+            writer.send(format!("PUB foo.{sent} 1\r\nx\r\n"));
+            sent += 1;
+        }
+        writer.fence("");
+    }
+    is_in_effect(&broker, &path);
+    let expected: String = (0..sent).map(|n| format!("MSG foo.{n} 1 1\r\nx\r\n")).collect();
+    for reader in &mut readers {
+        reader.fence(&expected);
+    }
+}
