@@ -282,7 +282,7 @@ pub enum ResponseType {
     /// One.
     #[default]
     Singleton,
-    /// Any number until the threshold passes without one.
+    /// Any number until the threshold passes without one, ended by an empty one.
     Stream,
     /// Any number, ended by an empty one.
     Chunked,

@@ -174,7 +174,8 @@ impl Shard {
             ResponseType::Singleton => {
                 self.responses.remove(place);
             }
-            ResponseType::Chunked if is_empty => {
+            // nats-server ends both kinds at an empty answer.
+            ResponseType::Chunked | ResponseType::Stream if is_empty => {
                 self.responses.remove(place);
             }
             ResponseType::Chunked | ResponseType::Stream => self.responses.extend(place, self.now),

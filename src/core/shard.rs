@@ -439,10 +439,12 @@ impl Shard {
         info.connect_info = account.is_some();
         info.remote_account.clear();
         info.nonce.clear();
-        if let Some(badge) = &client.badge {
+        if let Some(badge) = client.badge.as_ref().filter(|_| account.is_none()) {
             info.nonce.push_str(&badge.nonce);
         }
-        info.auth_required = self.policy.authority.is_required();
+        // To guests, too, nats-server says so once they are in.
+        let authority = &self.policy.authority;
+        info.auth_required = authority.is_required() || account.is_some() && !authority.is_open();
         info.acc_is_sys = account == Some(AccountId::SYSTEM);
         info.max_payload = payload_max as u64;
         if let Some(account) = account {

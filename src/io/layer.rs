@@ -266,8 +266,15 @@ impl Layer {
             return Advance::Wait;
         }
         // Nothing is made for a peer that has not said a word.
-        match stream.peek(&mut [0]) {
+        let mut first = [0];
+        match stream.peek(&mut first) {
             Ok(0) => return Advance::Failed(Fault::Shake(ShakeError::Ended)),
+            // Who speaks in the clear would take an alert for nonsense.
+            Ok(_) if first != [HANDSHAKE_RECORD] => {
+                let error =
+                    rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+                return Advance::Failed(Fault::Shake(ShakeError::Tls(error)));
+            }
             Ok(_) => {}
             Err(error) if would_block(&error) => return Advance::Wait,
             Err(error) => return Advance::Failed(Fault::Socket(error)),

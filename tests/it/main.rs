@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and says where"
 )]
 
+mod auth_matrix;
 mod broker;
 mod command_line;
 mod configurations;

@@ -35,13 +35,14 @@ scenarios! {
     both {
         bcrypt bcrypt_token jetstream_absent json mappings proxy_protocol permissions
         streams syntax system_account tls_map tls_optional tls_pinned tls_verify token
-        user_and_password logging variables queue_permissions reload_limits
+        user_and_password logging variables queue_permissions reload_limits reload_tls
+        tls_auto tls_delay services tls tls_first no_auth_user connection_types nkeys
+        operator_scoped operator_shares trusted_keys reload_operator callout
+        callout_encrypted
     }
     reference {
-        absent accounts callout callout_encrypted callout_missing connection_types limits
-        nkeys no_auth_user operator operator_expiry operator_scoped operator_shares
-        reload_accounts reload_operator reload_tls reload_users services tls tls_auto
-        tls_delay tls_first trusted_keys
+        absent accounts callout_missing limits operator operator_expiry reload_accounts
+        reload_users
     }
 }
 

@@ -7,12 +7,15 @@ Absent: judgement, sleeps and retries.
 
 import asyncio
 import json
+import logging
 import ssl
 import sys
 
 import nats
 
 DEADLINE = 60
+# It warns of what the library does at the end of each TLS connection.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 class Probe:

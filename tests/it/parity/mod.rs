@@ -16,5 +16,6 @@ mod server;
 
 pub(crate) use certificates::Certificates;
 pub(crate) use compare::compare;
-pub(crate) use scenario::Scenario;
-pub(crate) use server::Side;
+pub(crate) use probe::{LIBRARIES, ask, case};
+pub(crate) use scenario::{Scenario, options};
+pub(crate) use server::{Server, Side};

@@ -208,7 +208,7 @@ fn action(line: &str) -> Result<Action, String> {
 }
 
 /// Reads `name`, `name=value` and `name="value with blanks"`.
-fn options(text: &str) -> Result<Options, String> {
+pub(crate) fn options(text: &str) -> Result<Options, String> {
     let mut found = Options::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
