@@ -156,26 +156,6 @@ impl AccessOracle {
         fates
     }
 
-    /// The deliveries to one accepted subscription when a message arrives at all these.
-    pub(crate) fn hears(
-        &self,
-        arrivals: &[Arrival],
-        member: &Member,
-        filter: &[u8],
-        queue: Option<&[u8]>,
-    ) -> Vec<Hearing> {
-        let here = arrivals.iter().filter(|arrival| arrival.account == member.account);
-        let heard = here.filter(|arrival| {
-            selects(filter, &arrival.subject) && member.may_receive(&arrival.subject, queue)
-        });
-        let hearing = |arrival: &Arrival| Hearing {
-            subject: arrival.subject.clone(),
-            way: arrival.way,
-            place: arrival.place.clone(),
-        };
-        heard.map(hearing).collect()
-    }
-
     /// Where an answer to a request that arrived there goes; nothing for what is no service's.
     pub(crate) fn answer_way(&self, arrival: &Arrival) -> Option<AnswerWay> {
         let (first, later) = arrival.place.split_first()?;
@@ -320,6 +300,25 @@ impl Member {
         let literal_only = self.permissions.as_ref().is_some_and(|it| it.no_wildcards);
         // Rules are laid upon a filter's text as upon a subject's.
         !(wild && literal_only) && self.may_receive(filter, queue)
+    }
+
+    /// The deliveries to one accepted subscription when a message arrives at all these.
+    pub(crate) fn hears(
+        &self,
+        arrivals: &[Arrival],
+        filter: &[u8],
+        queue: Option<&[u8]>,
+    ) -> Vec<Hearing> {
+        let here = arrivals.iter().filter(|arrival| arrival.account == self.account);
+        let heard = here.filter(|arrival| {
+            selects(filter, &arrival.subject) && self.may_receive(&arrival.subject, queue)
+        });
+        let hearing = |arrival: &Arrival| Hearing {
+            subject: arrival.subject.clone(),
+            way: arrival.way,
+            place: arrival.place.clone(),
+        };
+        heard.map(hearing).collect()
     }
 
     /// Whether the subject may be published to, whatever was asked.

@@ -77,7 +77,7 @@ fn heard(access: &Access, publish: (&str, &str), subs: &[&str]) -> Vec<Vec<Strin
         let queue = parts.next().map(str::as_bytes);
         let member = oracle.member(Some(user));
         assert!(member.accepts(filter.as_bytes(), queue));
-        let hearings = oracle.hears(arrivals, &member, filter.as_bytes(), queue);
+        let hearings = member.hears(arrivals, filter.as_bytes(), queue);
         let shown = hearings.iter().map(|hearing| {
             let mark = if hearing.way == Way::Service { "!" } else { "" };
             format!("{mark}{}", String::from_utf8_lossy(&hearing.subject))
@@ -215,7 +215,7 @@ fn groups_of_one_name_are_one_over_all_importers() {
     let fates = oracle.publish(&oracle.member(Some("a")), b"x", false);
     let Fate::Sent(arrivals) = &fates[0] else { panic!("sent") };
     let places = |user| {
-        let heard = oracle.hears(arrivals, &oracle.member(Some(user)), b"x", Some(b"q"));
+        let heard = oracle.member(Some(user)).hears(arrivals, b"x", Some(b"q"));
         heard.into_iter().map(|hearing| hearing.place).collect::<Vec<_>>()
     };
     assert_eq!(places("a"), places("b"));

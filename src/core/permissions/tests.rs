@@ -100,6 +100,11 @@ fn a_filter_broader_than_its_rule_brings_only_what_is_allowed() {
     assert!(!permissions.filters(b"_INBOX.x.*", None));
     assert!(!permissions.filters(b"foo.*", None));
     assert!(!subscribe(Some(&["a", "b.>", "c.*.d"]), &[]).filters_delivery());
+    let groups = subscribe(Some(&["foo.*", "foo.a v1"]), &[]);
+    assert!(groups.filters(b"foo.*", Some(b"v2")));
+    assert!(!groups.may_receive(b"foo.a", Some(b"v2")));
+    assert!(groups.may_receive(b"foo.b", Some(b"v2")));
+    assert!(!groups.filters(b"foo.*", None));
 }
 
 #[test]
