@@ -24,6 +24,15 @@ use super::session::Flow;
 use super::shard::{Shard, ip_of};
 use super::texts::TextId;
 
+/// By what a client may publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    /// Nothing forbids it.
+    Rules,
+    /// It was asked, and answers.
+    Request,
+}
+
 impl Shard {
     /// Publishes one message of a client that has rules, or whose account has.
     #[inline(never)]
@@ -78,16 +87,27 @@ impl Shard {
     ) -> Flow {
         let client = self.clients.get(slot);
         let (account, choices) = (client.account, client.choices);
-        if !self.may_publish(slot, line.subject) {
+        let Some(right) = self.right_to_publish(slot, line.subject) else {
             self.clients.stats.publishes_refused += 1;
             let silent = Choices { verbose: false, pedantic: false, ..choices };
             self.accept_publish(slot, line, silent);
             return self.answer(slot, &ProtocolError::PublishViolation(line.subject.to_vec()));
+        };
+        let flow = if !accounts.get(account).crosses() {
+            self.publish_plainly(slot, account, line, body)
+        } else if self.publish_across(slot, account, line, body) {
+            Flow::Done
+        } else {
+            Flow::Park
+        };
+        if right == Right::Request && flow != Flow::Park {
+            // Not before: who parks asks again (I4).
+            let now = self.now;
+            if let Some(badge) = &mut self.clients.get_mut(slot).badge {
+                badge.grants.take(line.subject, now);
+            }
         }
-        if !accounts.get(account).crosses() {
-            return self.publish_plainly(slot, account, line, body);
-        }
-        if self.publish_across(slot, account, line, body) { Flow::Done } else { Flow::Park }
+        flow
     }
 
     /// Publishes one message in all accounts that it reaches. Says whether it could (I4).
@@ -205,14 +225,17 @@ impl Shard {
         }
     }
 
-    /// Whether a client's user may publish to a subject.
-    fn may_publish(&mut self, slot: Slot, subject: &[u8]) -> bool {
+    /// By what a client's user may publish to a subject; `None` if it may not.
+    fn right_to_publish(&mut self, slot: Slot, subject: &[u8]) -> Option<Right> {
         let now = self.now;
-        let Some(badge) = &mut self.clients.get_mut(slot).badge else { return true };
+        let Some(badge) = &mut self.clients.get_mut(slot).badge else { return Some(Right::Rules) };
         let permissions =
             badge.admitted.as_ref().and_then(|admitted| admitted.permissions.as_ref());
-        let Some(permissions) = permissions else { return true };
-        badge.publish_cache.may_publish(permissions, subject) || badge.grants.take(subject, now)
+        let Some(permissions) = permissions else { return Some(Right::Rules) };
+        if badge.publish_cache.may_publish(permissions, subject) {
+            return Some(Right::Rules);
+        }
+        badge.grants.holds(subject, now).then_some(Right::Request)
     }
 
     fn map_subject(

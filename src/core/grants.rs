@@ -74,12 +74,20 @@ impl ResponseGrants {
         displaced
     }
 
+    /// Whether there is an answer left to use up, now.
+    pub fn holds(&self, subject: &[u8], now: Instant) -> bool {
+        let Some(inner) = &self.0 else { return false };
+        let found = inner.find(hash(&inner.hasher, subject), subject);
+        let alive = |slot: Slot| inner.entries[slot.key()].is_alive(now);
+        found.is_some_and(alive)
+    }
+
     /// Uses one answer up; whether there was one.
     pub fn take(&mut self, subject: &[u8], now: Instant) -> bool {
         let Some(inner) = &mut self.0 else { return false };
         let Some(slot) = inner.find(hash(&inner.hasher, subject), subject) else { return false };
         let entry = &mut inner.entries[slot.key()];
-        let alive = entry.ends.is_none_or(|ends| now <= ends) && entry.left != Some(0);
+        let alive = entry.is_alive(now);
         entry.left = entry.left.map(|left| left.saturating_sub(1));
         if !alive || entry.left == Some(0) {
             inner.remove(slot);
@@ -124,6 +132,12 @@ impl ResponseGrants {
         }
         assert_eq!(older, inner.newest);
         assert_eq!(seen, inner.entries.len(), "all in the order");
+    }
+}
+
+impl Entry {
+    fn is_alive(&self, now: Instant) -> bool {
+        self.ends.is_none_or(|ends| now <= ends) && self.left != Some(0)
     }
 }
 
@@ -213,6 +227,8 @@ mod tests {
         assert!(!grants.take(b"r", at(1)));
         grants.grant(b"r", at(1), &ONCE);
         assert!(!grants.take(b"other", at(1)));
+        assert!(grants.holds(b"r", at(101)), "asking uses nothing up");
+        assert!(!grants.holds(b"r", at(102)));
         assert!(grants.take(b"r", at(101)), "the end itself is still in time");
         assert!(!grants.take(b"r", at(101)));
         assert!(grants.is_empty(), "nothing is kept for nothing");
@@ -282,6 +298,7 @@ mod tests {
                         *left = left.wrapping_sub(1);
                         now - *since <= 60 && *left < max
                     });
+                    prop_assert_eq!(grants.holds(&[reply], at(now)), expected);
                     prop_assert_eq!(grants.take(&[reply], at(now)), expected);
                     if what == 2 {
                         grants.prune(at(now));

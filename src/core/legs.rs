@@ -34,6 +34,8 @@ pub(crate) struct Leg {
     pub(crate) way: Way,
     /// Shares that were passed on the way here.
     depth: u8,
+    /// The leg that led here; the first one leads to itself.
+    from: usize,
     pub(crate) plan: Plan,
     pub(crate) head: Head,
 }
@@ -79,7 +81,7 @@ impl Legs {
     ) {
         self.used = 0;
         self.cut = false;
-        let first = self.next(account, Way::Own, 0);
+        let first = self.next(account, Way::Own, 0, 0);
         first.subject.extend_from_slice(subject);
         first.reply.extend_from_slice(reply);
         let mut at = 0;
@@ -122,6 +124,9 @@ impl Legs {
                 continue;
             }
             let way = Way::Service { importer: account, number };
+            if self.came_by(at, way) {
+                continue;
+            }
             match enter(accounts.get(service.to), mapped, rng) {
                 None => {}
                 Some(subject) => self.add(service.to, way, depth + 1, &subject, at),
@@ -135,13 +140,25 @@ impl Legs {
             return;
         }
         let reply = std::mem::take(&mut self.legs[from].reply);
-        let leg = self.next(account, way, depth);
+        let leg = self.next(account, way, depth, from);
         leg.subject.extend_from_slice(subject);
         leg.reply.extend_from_slice(&reply);
         self.legs[from].reply = reply;
     }
 
-    fn next(&mut self, account: AccountId, way: Way, depth: u8) -> &mut Leg {
+    /// Whether a leg is behind this one of those that came so. An account may import its own
+    /// service, and would ask itself for ever.
+    fn came_by(&self, mut at: usize, way: Way) -> bool {
+        while self.legs[at].way != way {
+            if at == 0 {
+                return false;
+            }
+            at = self.legs[at].from;
+        }
+        true
+    }
+
+    fn next(&mut self, account: AccountId, way: Way, depth: u8, from: usize) -> &mut Leg {
         if self.used == self.legs.len() {
             self.legs.push(Leg {
                 account,
@@ -149,13 +166,14 @@ impl Legs {
                 reply: Vec::new(),
                 way,
                 depth,
+                from,
                 plan: Plan::new(self.shards),
                 head: Head::new(),
             });
         }
         let leg = &mut self.legs[self.used];
         self.used += 1;
-        (leg.account, leg.way, leg.depth) = (account, way, depth);
+        (leg.account, leg.way, leg.depth, leg.from) = (account, way, depth, from);
         leg.subject.clear();
         leg.reply.clear();
         leg

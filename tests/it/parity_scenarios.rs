@@ -33,7 +33,7 @@ macro_rules! scenarios {
 
 scenarios! {
     both {
-        bcrypt bcrypt_token jetstream_absent json mappings proxy_protocol permissions
+        bcrypt bcrypt_token jetstream_absent json mappings own_imports proxy_protocol permissions
         streams syntax system_account tls_map tls_optional tls_pinned tls_verify token
         user_and_password logging variables queue_permissions reload_limits reload_tls
         tls_auto tls_delay services tls tls_first no_auth_user connection_types nkeys

@@ -118,7 +118,9 @@ fn circles(found: &mut Findings<'_>, drafts: &[Draft], kind: ShareKind) {
     let mut of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for draft in drafts {
         for (place, import) in draft.account.imports.iter().enumerate() {
-            if import.kind == kind {
+            // What an account imports from itself is passed on once, as in nats-server.
+            let own = import.account == draft.account.name;
+            if import.kind == kind && !own {
                 // What is no map was reported when it was read.
                 let Ok(map) = ImportMap::new(&import.subject, import.to.as_deref()) else {
                     continue;
