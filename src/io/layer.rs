@@ -124,8 +124,13 @@ impl Fault {
     pub(super) fn is_error(&self) -> bool {
         match self {
             Self::Proxy(_) => true,
-            Self::Shake(error) => !matches!(error, ShakeError::Ended | ShakeError::Socket(_)),
-            Self::Ended | Self::Socket(_) | Self::Throttled | Self::Late | Self::LateShake => false,
+            Self::Shake(ShakeError::Tls(_) | ShakeError::NotPinned) => true,
+            Self::Shake(ShakeError::Ended | ShakeError::NotTls | ShakeError::Socket(_))
+            | Self::Ended
+            | Self::Socket(_)
+            | Self::Throttled
+            | Self::Late
+            | Self::LateShake => false,
         }
     }
 }
@@ -269,11 +274,9 @@ impl Layer {
         let mut first = [0];
         match stream.peek(&mut first) {
             Ok(0) => return Advance::Failed(Fault::Shake(ShakeError::Ended)),
-            // Who speaks in the clear would take an alert for nonsense.
-            Ok(_) if first != [HANDSHAKE_RECORD] => {
-                let error =
-                    rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
-                return Advance::Failed(Fault::Shake(ShakeError::Tls(error)));
+            // As nats-server does it, what is no TLS gets no alert of TLS.
+            Ok(_) if !matches!(first, [HANDSHAKE_RECORD | ALERT_RECORD]) => {
+                return Advance::Failed(Fault::Shake(ShakeError::NotTls));
             }
             Ok(_) => {}
             Err(error) if would_block(&error) => return Advance::Wait,
@@ -403,3 +406,5 @@ fn skip(stream: &Stream, left: &mut usize) -> Result<bool, Fault> {
 const HEADER_NS: u64 = 5_000_000_000;
 /// The first byte of a record of a handshake.
 const HANDSHAKE_RECORD: u8 = 0x16;
+/// The first byte of an alert.
+const ALERT_RECORD: u8 = 0x15;

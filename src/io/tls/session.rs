@@ -46,6 +46,8 @@ pub(crate) enum Shake {
 pub(crate) enum ShakeError {
     /// The peer ended the connection.
     Ended,
+    /// What the peer speaks is something else.
+    NotTls,
     /// The socket failed.
     Socket(io::Error),
     /// What the peer sent is not acceptable.
@@ -58,6 +60,7 @@ impl fmt::Display for ShakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended => f.write_str("EOF"),
+            Self::NotTls => f.write_str("first record does not look like a TLS handshake"),
             Self::Socket(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::NotPinned => f.write_str("certificate not pinned"),
