@@ -308,7 +308,7 @@ fn listener(old: &Listener, new: &Listener) -> Vec<String> {
     tls(&mut lines, old.tls.as_ref(), new.tls.as_ref());
     if &*new.name != "default" {
         for line in &mut lines.0 {
-            line.push_str(&format!(" (listener {:?})", new.name));
+            *line = format!("{line} (listener {:?})", new.name);
         }
     }
     lines.0

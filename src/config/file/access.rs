@@ -2,12 +2,12 @@
 //!
 //! Absent: the blocks themselves, which are read each on its own.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use super::super::access::Access;
+use super::super::access::{Access, Account, Identity};
 use super::super::text::{Entry, Files, Position};
 use super::accounts::{self, Draft};
-use super::authorization::{self, Authorization, GLOBAL};
+use super::authorization::{self, Authorization};
 use super::findings::{Findings, set};
 use super::later::Later;
 use super::{graph, mappings, operator, users};
@@ -67,9 +67,9 @@ impl Parts {
                 set(&mut access.no_system_account, found.boolean(entry));
             }
             "proxies" => authorization::proxies(found, access, entry),
-            "max_user_connections" => set(&mut access.user_connections_max, found.bound(entry)),
+            "max_user_connections" => found.bound(entry, &mut access.user_connections_max),
             "max_address_connections" => {
-                set(&mut access.address_connections_max, found.bound(entry));
+                found.bound(entry, &mut access.address_connections_max);
             }
             "rate_limits" => access.connection_rate = users::rate(found, entry),
             _ => return self.operator.take(found, files, key, entry),
@@ -111,13 +111,13 @@ impl Parts {
                 found.error(at, "Can not have a token and a users array");
             }
         }
-        let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
         let of_accounts = self.accounts.iter().flat_map(|draft| &draft.users);
         for (at, user) in block.users.iter().chain(of_accounts) {
-            if seen.insert(user.identity.name(), ()).is_some() {
+            if !seen.insert(user.identity.name()) {
                 let kind = match &user.identity {
-                    super::super::access::Identity::Password { .. } => "user",
-                    super::super::access::Identity::Nkey(_) => "nkey",
+                    Identity::Password { .. } => "user",
+                    Identity::Nkey(_) => "nkey",
                 };
                 let name = user.identity.name();
                 found.error(*at, format!("Duplicate {kind} {name:?} detected"));
@@ -150,7 +150,7 @@ impl Parts {
     fn system(&self, found: &mut Findings<'_>, access: &Access) {
         let Some(name) = access.system_account.as_deref() else { return };
         let at = self.system_at.unwrap_or_default();
-        if name == GLOBAL {
+        if name == Account::GLOBAL {
             found.error(at, "the global account can not be the system account");
         } else if !self.operator.is_on() && name != SYSTEM && !self.has_account(name) {
             found.error(at, format!("system_account {name:?} is not one of the accounts"));
@@ -169,7 +169,7 @@ impl Parts {
             }
         }
         if let Some(name) = callout.account.as_deref()
-            && name != GLOBAL
+            && name != Account::GLOBAL
             && !self.has_account(name)
         {
             found.error(at, format!("auth_callout account {name:?} is not one of the accounts"));

@@ -4,7 +4,7 @@
 
 use super::super::access::{Account, AccountLimits, User};
 use super::super::text::{Entry, Map, Position, Value};
-use super::authorization::GLOBAL;
+
 use super::findings::{Findings, set};
 use super::keys::Kind;
 use super::later::Later;
@@ -89,7 +89,7 @@ pub(super) fn read(found: &mut Findings<'_>, later: &mut Later, entry: &Entry) -
 }
 
 fn allowed(found: &mut Findings<'_>, at: Position, name: &str) -> bool {
-    if name == GLOBAL {
+    if name == Account::GLOBAL {
         found.error(at, format!("{name:?} is a Reserved Account"));
     } else if name.is_empty() {
         found.error(at, "an account needs a name");

@@ -3,15 +3,12 @@
 //! Absent: accounts.
 
 use super::super::Secret;
-use super::super::access::{Access, Callout, User};
+use super::super::access::{Access, Account, Callout, User};
 use super::super::duration;
 use super::super::text::{Entry, Position};
 use super::findings::{Findings, set};
 use super::keys::{self, Kind};
 use super::{permissions, users};
-
-/// The name of the account of users that have none.
-pub(super) const GLOBAL: &str = "$G";
 
 /// The keys of the block.
 const KEYS: &[&str] = &[
@@ -57,7 +54,7 @@ pub(super) fn read(found: &mut Findings<'_>, access: &mut Access, entry: &Entry)
             "timeout" => set_timeout(found, access, entry),
             "users" => {
                 block.has_users = true;
-                block.users = users::read(found, entry, GLOBAL);
+                block.users = users::read(found, entry, Account::GLOBAL);
             }
             "default_permission" | "default_permissions" | "permissions" => {
                 access.default_permissions = permissions::read(found, entry);

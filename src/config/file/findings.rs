@@ -125,17 +125,26 @@ impl<'t> Findings<'t> {
         count
     }
 
-    /// A bound whose zero or negative numbers mean that there is none.
-    pub(super) fn bound<T: TryFrom<i64>>(&mut self, entry: &Entry) -> Option<Option<T>> {
+    /// A bound; zero and negative numbers mean that there is none, which is kept as `none`.
+    pub(super) fn bound_or<T: TryFrom<i64>>(&mut self, entry: &Entry, none: T) -> Option<T> {
         let number = self.integer(entry)?;
         if number <= 0 {
-            return Some(None);
+            return Some(none);
         }
         let bound = T::try_from(number).ok();
         if bound.is_none() {
             self.error(entry.node.at, format!("{} value is too big", entry.key));
         }
-        bound.map(Some)
+        bound
+    }
+
+    /// The same for bounds that may be absent.
+    pub(super) fn bound<T: TryFrom<i64>>(&mut self, entry: &Entry, place: &mut Option<T>) {
+        match self.integer(entry) {
+            Some(number) if number <= 0 => *place = None,
+            Some(_) => *place = self.count(entry),
+            None => {}
+        }
     }
 
     pub(super) fn map<'n>(&mut self, entry: &'n Entry) -> Option<&'n Map> {

@@ -2,7 +2,7 @@
 //!
 //! Absent: the subjects' own validity, which was checked when they were read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fanfare_protocol::subject::{covers, overlaps};
 
@@ -72,13 +72,13 @@ fn admits(export: &Export, importer: &str, import: &Import) -> bool {
 
 /// The same import twice.
 fn duplicates(found: &mut Findings<'_>, draft: &Draft) {
-    let mut seen: BTreeMap<(bool, &str, &str), ()> = BTreeMap::new();
+    let mut seen: BTreeSet<(bool, &str, &str)> = BTreeSet::new();
     for (import, at) in draft.account.imports.iter().zip(&draft.imports_at) {
         let stream = import.kind == ShareKind::Stream;
         // One service may have several names here, one name several services elsewhere.
         let name =
             if stream { &import.subject } else { import.to.as_ref().unwrap_or(&import.subject) };
-        if seen.insert((stream, &import.account, name), ()).is_some() {
+        if !seen.insert((stream, &import.account, name)) {
             found.error(
                 *at,
                 if stream {

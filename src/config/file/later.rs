@@ -148,12 +148,11 @@ fn keys(found: &mut Findings<'_>, map: &Map, known: &[(&'static str, Shape)]) {
     for entry in map.entries() {
         let key = entry.key.to_ascii_lowercase();
         let shape = known.iter().find(|(names, _)| names.split(' ').any(|name| name == key));
-        match shape {
-            Some((_, shape)) => shape.check(found, entry),
-            None => {
-                let names: Vec<&str> = known.iter().flat_map(|(n, _)| n.split(' ')).collect();
-                found.unknown(entry, &[&names]);
-            }
+        if let Some((_, shape)) = shape {
+            shape.check(found, entry);
+        } else {
+            let names: Vec<&str> = known.iter().flat_map(|(names, _)| names.split(' ')).collect();
+            found.unknown(entry, &[&names]);
         }
     }
 }

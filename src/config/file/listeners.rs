@@ -158,7 +158,7 @@ fn one(found: &mut Findings<'_>, entry: &Entry, map: &Map) -> Option<Listener> {
             "allowed_connection_types" | "connection_type" => {
                 set(&mut listener.connection_type, connection_type(found, entry));
             }
-            "max_connections" => set(&mut listener.connections_max, found.bound(entry)),
+            "max_connections" => found.bound(entry, &mut listener.connections_max),
             _ => found.unknown(entry, &[KEYS]),
         }
     }
@@ -205,13 +205,11 @@ fn connection_type(found: &mut Findings<'_>, entry: &Entry) -> Option<Connection
         found.error(entry.node.at, "a listener has one connection type");
         return None;
     };
-    match ConnectionType::parse(name) {
-        Some(kind) => Some(kind),
-        None => {
-            found.error(*at, format!("unknown connection type {name:?}"));
-            None
-        }
+    let kind = ConnectionType::parse(name);
+    if kind.is_none() {
+        found.error(*at, format!("unknown connection type {name:?}"));
     }
+    kind
 }
 
 fn set_some<T>(place: &mut Option<T>, value: Option<T>) {

@@ -25,8 +25,6 @@ mod top;
 mod users;
 
 #[cfg(test)]
-mod access_tests;
-#[cfg(test)]
 mod tests;
 
 use super::Config;

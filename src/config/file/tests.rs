@@ -2,6 +2,8 @@
 //!
 //! Absent: the language (`text`).
 
+mod access;
+
 use super::super::listen::{Address, Listener};
 use super::super::{Config, Files, Limits, Syslog, load};
 

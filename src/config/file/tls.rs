@@ -69,7 +69,7 @@ pub(super) fn read(found: &mut Findings<'_>, entry: &Entry, purpose: Purpose) ->
             found.unknown(entry, &[KEYS]);
         }
     }
-    assemble(found, entry, block, purpose)
+    Some(assemble(found, entry, block, purpose))
 }
 
 /// Keys that name files and what they prove.
@@ -130,7 +130,7 @@ fn handshake(found: &mut Findings<'_>, block: &mut Block, key: &str, entry: &Ent
     let tls = &mut block.tls;
     match key {
         "timeout" => set(&mut tls.timeout_ns, found.seconds(entry).filter(|&time| time > 0)),
-        "connection_rate_limit" => set(&mut tls.connection_rate_limit, found.bound(entry)),
+        "connection_rate_limit" => found.bound(entry, &mut tls.connection_rate_limit),
         "handshake_first" | "first" | "immediate" => {
             set(&mut tls.handshake_first, first(found, entry));
         }
@@ -211,10 +211,9 @@ fn first(found: &mut Findings<'_>, entry: &Entry) -> Option<HandshakeFirst> {
         Value::Boolean(true) => return Some(HandshakeFirst::Yes),
         Value::Boolean(false) => return Some(HandshakeFirst::No),
         Value::Text(text) => match (&*text.to_ascii_lowercase(), duration::parse(text)) {
-            ("true" | "on", _) => return Some(HandshakeFirst::Yes),
+            ("true" | "on", _) | (_, Some(0)) => return Some(HandshakeFirst::Yes),
             ("false" | "off", _) => return Some(HandshakeFirst::No),
             ("auto" | "auto_fallback", _) => return Some(HandshakeFirst::Auto(Tls::AUTO_NS)),
-            (_, Some(0)) => return Some(HandshakeFirst::Yes),
             (_, Some(delay)) => return Some(HandshakeFirst::Auto(delay)),
             _ => {}
         },
@@ -225,12 +224,7 @@ fn first(found: &mut Findings<'_>, entry: &Entry) -> Option<HandshakeFirst> {
     None
 }
 
-fn assemble(
-    found: &mut Findings<'_>,
-    entry: &Entry,
-    block: Block,
-    purpose: Purpose,
-) -> Option<Tls> {
+fn assemble(found: &mut Findings<'_>, entry: &Entry, block: Block, purpose: Purpose) -> Tls {
     let Block { mut tls, cert_file, key_file, certs, allow_insecure } = block;
     let at = entry.node.at;
     match (cert_file, key_file) {
@@ -255,12 +249,13 @@ fn assemble(
         .collect();
     if !allow_insecure && !insecure.is_empty() {
         let why = format!(
-            "insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: {}",
+            "insecure cipher suites configured without 'allow_insecure_cipher_suites' option \
+             set: {}",
             insecure.join(", ")
         );
         found.error(at, why);
     }
-    Some(tls)
+    tls
 }
 
 /// Curves, as Go's configuration names them.

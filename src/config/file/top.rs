@@ -3,7 +3,7 @@
 //! Absent: listeners, TLS and everything about access, which have rooms of their own.
 
 use super::super::duration;
-use super::super::text::{Entry, Value};
+use super::super::text::{Entry, Map, Value};
 use super::super::{Config, Syslog};
 use super::findings::{Findings, set};
 
@@ -107,8 +107,8 @@ pub(super) fn name(
                 }
             }
         }
-        "pid_file" | "pidfile" => set(&mut config.pid_file, path(found, entry)),
-        "ports_file_dir" => set(&mut config.ports_file_dir, path(found, entry)),
+        "pid_file" | "pidfile" => path(found, entry, &mut config.pid_file),
+        "ports_file_dir" => path(found, entry, &mut config.ports_file_dir),
         "watch" => set(&mut config.watch, found.boolean(entry)),
         "no_header_support" => set(&mut config.no_headers, found.boolean(entry)),
         "lame_duck_duration" => {
@@ -129,9 +129,10 @@ pub(super) fn name(
 }
 
 /// A path; an empty one is none.
-fn path(found: &mut Findings<'_>, entry: &Entry) -> Option<Option<String>> {
-    let text = found.text(entry)?;
-    Some((!text.is_empty()).then(|| text.to_owned()))
+fn path(found: &mut Findings<'_>, entry: &Entry, place: &mut Option<String>) {
+    if let Some(text) = found.text(entry) {
+        *place = (!text.is_empty()).then(|| text.to_owned());
+    }
 }
 
 fn metadata(found: &mut Findings<'_>, config: &mut Config, entry: &Entry) {
@@ -159,9 +160,9 @@ pub(super) fn log(found: &mut Findings<'_>, config: &mut Config, key: &str, entr
         }
         "logtime" => set(&mut config.log_time, found.boolean(entry)),
         "logtime_utc" => set(&mut config.log_utc, found.boolean(entry)),
-        "logfile" | "log_file" => set(&mut config.log_file, path(found, entry)),
+        "logfile" | "log_file" => path(found, entry, &mut config.log_file),
         "logfile_size_limit" | "log_size_limit" => {
-            set(&mut config.log_size_max, found.count(entry))
+            set(&mut config.log_size_max, found.count(entry));
         }
         "logfile_max_num" | "log_max_num" => set(&mut config.log_files_max, found.count(entry)),
         "syslog" => match (found.boolean(entry), &config.syslog) {
@@ -175,7 +176,7 @@ pub(super) fn log(found: &mut Findings<'_>, config: &mut Config, key: &str, entr
             }
         }
         "max_traced_msg_len" => {
-            set(&mut config.traced_message_max, found.bound(entry).map(Option::unwrap_or_default));
+            set(&mut config.traced_message_max, found.bound_or(entry, 0));
         }
         _ => return false,
     }
@@ -201,10 +202,10 @@ pub(super) fn limit(
         }
         "max_connections" | "max_conn" => {
             let all = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
-            set(&mut limits.connections_max, found.bound(entry).map(|n| n.unwrap_or(all)));
+            set(&mut limits.connections_max, found.bound_or(entry, all));
         }
         "max_subscriptions" | "max_subs" => {
-            set(&mut limits.subscriptions_max, found.bound(entry).map(Option::unwrap_or_default));
+            set(&mut limits.subscriptions_max, found.bound_or(entry, 0));
         }
         "max_sub_tokens" | "max_subscription_tokens" => {
             match found.integer(entry).map(u8::try_from) {
@@ -269,7 +270,7 @@ pub(super) fn without_effect(found: &mut Findings<'_>, key: &str, entry: &Entry)
             found.integer(entry);
         }
         "feature_flags" => {
-            for entry in found.map(entry).into_iter().flat_map(|map| map.entries()) {
+            for entry in found.map(entry).into_iter().flat_map(Map::entries) {
                 if !matches!(entry.node.value, Value::Boolean(_)) {
                     found.mismatch(entry, "true or false");
                 }

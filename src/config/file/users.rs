@@ -106,8 +106,8 @@ pub(super) fn rate(found: &mut Findings<'_>, entry: &Entry) -> Rate {
     let Some(map) = found.map(entry) else { return rate };
     for entry in map.entries() {
         match &*entry.key.to_ascii_lowercase() {
-            "messages" => set(&mut rate.messages, found.bound(entry)),
-            "bytes" => set(&mut rate.bytes, found.bound(entry)),
+            "messages" => found.bound(entry, &mut rate.messages),
+            "bytes" => found.bound(entry, &mut rate.bytes),
             _ => found.unknown(entry, &[&["messages", "bytes"]]),
         }
     }

@@ -49,7 +49,7 @@ fn lines<'a>(text: Input<'a>, room: Room<'_>) -> Read<'a, Vec<Line<'a>>> {
                 at.get(1..).unwrap_or_default()
             }
             Some('}') => {
-                let (after, _) = words::gap(at.get(1..).unwrap_or_default())?;
+                let (after, ()) = words::gap(at.get(1..).unwrap_or_default())?;
                 if open == 0 && !after.is_empty() {
                     return refuse(at, "this '}' has no '{'");
                 }
@@ -151,10 +151,9 @@ fn ended(at: Input<'_>, closing: char) -> Read<'_, ()> {
     match rest.chars().next() {
         Some(',') => Ok((rest.get(1..).unwrap_or_default(), ())),
         Some(';') if closing == '}' => Ok((rest.get(1..).unwrap_or_default(), ())),
-        Some('#') => Ok((rest, ())),
+        None | Some('#') => Ok((rest, ())),
         Some(c) if c == closing || words::is_newline(c) => Ok((rest, ())),
         Some('/') if rest.starts_with("//") => Ok((rest, ())),
-        None => Ok((rest, ())),
         Some(_) => refuse(
             rest,
             format!(

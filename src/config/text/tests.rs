@@ -353,7 +353,9 @@ proptest! {
     }
 
     #[test]
-    fn what_reads_can_be_written_and_read_again(text in "[abk:= \n{}\\[\\],;'\"()0-9.\\-kmx\\\\$#/]{0,60}") {
+    fn what_reads_can_be_written_and_read_again(
+        text in "[abk:= \n{}\\[\\],;'\"()0-9.\\-kmx\\\\$#/]{0,60}"
+    ) {
         if let Ok(tree) = read(&text) {
             let again = read(&print(&tree.root));
             prop_assert_eq!(again.map(|tree| tree.root), Ok(tree.root));

@@ -122,14 +122,12 @@ impl Map {
 
     /// Puts an entry, in the place of one with the same key if there is any, which is given back.
     pub(super) fn put(&mut self, entry: Entry) -> Option<Entry> {
-        match self.entry_mut(&entry.key) {
-            Some(old) => Some(std::mem::replace(old, entry)),
-            None => {
-                self.places.insert(entry.key.clone(), self.entries.len());
-                self.entries.push(entry);
-                None
-            }
+        if let Some(old) = self.entry_mut(&entry.key) {
+            return Some(std::mem::replace(old, entry));
         }
+        self.places.insert(entry.key.clone(), self.entries.len());
+        self.entries.push(entry);
+        None
     }
 
     pub(super) fn into_entries(self) -> Vec<Entry> {

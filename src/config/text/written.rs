@@ -85,27 +85,21 @@ impl<'c> Room<'c> {
     }
 
     /// The room inside one more bracket.
-    pub(super) fn deeper<'a>(self, at: Input<'a>) -> Result<Self, nom::Err<Broken<'a>>> {
-        match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { depth, ..self }),
-            None => {
-                let why = format!("brackets are nested deeper than {}", super::DEPTH_MAX);
-                Err(nom::Err::Failure(Broken { at, why }))
-            }
-        }
+    pub(super) fn deeper(self, at: Input<'_>) -> Result<Self, nom::Err<Broken<'_>>> {
+        let Some(depth) = self.depth.checked_sub(1) else {
+            let why = format!("brackets are nested deeper than {}", super::DEPTH_MAX);
+            return Err(nom::Err::Failure(Broken { at, why }));
+        };
+        Ok(Self { depth, ..self })
     }
 
     /// Counts one value.
-    pub(super) fn take<'a>(self, at: Input<'a>) -> Result<(), nom::Err<Broken<'a>>> {
-        match self.values.get().checked_sub(1) {
-            Some(left) => {
-                self.values.set(left);
-                Ok(())
-            }
-            None => {
-                let why = format!("there are more than {} values", super::VALUES_MAX);
-                Err(nom::Err::Failure(Broken { at, why }))
-            }
-        }
+    pub(super) fn take(self, at: Input<'_>) -> Result<(), nom::Err<Broken<'_>>> {
+        let Some(left) = self.values.get().checked_sub(1) else {
+            let why = format!("there are more than {} values", super::VALUES_MAX);
+            return Err(nom::Err::Failure(Broken { at, why }));
+        };
+        self.values.set(left);
+        Ok(())
     }
 }

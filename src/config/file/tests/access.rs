@@ -2,12 +2,12 @@
 //!
 //! Absent: their errors, most of which are among the refused files of the integration tests.
 
-use super::super::access::{
+use super::{config, errors};
+use crate::config::access::{
     AccountLimits, Callout, ConnectionType, Destination, Identity, Permissions, Rate, Resolver,
     ResponseGrant, ResponseType, Rule, Rules, Sampling, ShareKind,
 };
-use super::super::listen::{Address, HandshakeFirst, TlsVersion};
-use super::tests::{config, errors};
+use crate::config::listen::{Address, HandshakeFirst, TlsVersion};
 
 fn rule(subject: &str) -> Rule {
     Rule { subject: subject.into(), queue: None }
@@ -134,7 +134,8 @@ fn accounts_export_import_and_map() {
     let config = config(
         "accounts { A { limits { max_conn: 0, max_subs: -1, max_pay: 3, max_leafs: 4 }\n\
          exports [ {stream: \"s.*\"}, {service: q, response: chunked, threshold: '5s', \
-         accounts: [B], allow_trace: true}\n{service: l, latency: {sampling: headers, subject: x}} ]\n\
+         accounts: [B], allow_trace: true}\n\
+         {service: l, latency: {sampling: headers, subject: x}} ]\n\
          mappings { m: n, \"o.*\": [ {dest: \"p.$1\", weight: 30%, cluster: c} ] } }\n\
          B { imports [ {stream: {account: A, subject: \"s.*\"}, prefix: \"x.y.\"}\n\
          {service: {account: A, subject: q}, to: r, share: true} ] } }\n",
@@ -162,7 +163,8 @@ fn accounts_export_import_and_map() {
 #[test]
 fn imports_that_only_look_like_a_circle_are_taken() {
     config(
-        "accounts { A { exports [ {stream: \"a.>\"} ], imports [ {stream: {account: B, subject: b}} ] }\n\
+        "accounts { A { exports [ {stream: \"a.>\"} ],\n\
+         imports [ {stream: {account: B, subject: b}} ] }\n\
          B { exports [ {stream: b} ], imports [ {stream: {account: A, subject: \"a.x\"}} ] } }\n",
     );
 }
