@@ -18,7 +18,6 @@ impl Supervisor {
     /// their shards have looked at them.
     pub(super) fn apply(&mut self, gates: Vec<Gate>, policy: Arc<Policy>) {
         let config = Arc::clone(&self.config);
-        self.policy = Arc::clone(&policy);
         self.connections_max = config.limits.connections_max as u64;
         let pairs = config.listeners.iter().zip(gates);
         for (listening, (listener, gate)) in self.listeners.iter_mut().zip(pairs) {
@@ -30,6 +29,14 @@ impl Supervisor {
             self.info.max_payload = config.limits.payload_max as u64;
             self.entrances = listeners::entrances(&config, &self.listeners, &self.info);
         }
+        self.spread(policy);
+        self.close_surplus();
+    }
+
+    /// Brings a policy to the shards.
+    pub(super) fn spread(&mut self, policy: Arc<Policy>) {
+        let config = Arc::clone(&self.config);
+        self.policy = Arc::clone(&policy);
         let settings = Settings {
             limits: Arc::new(config.limits.clone()),
             entrances: self.entrances.clone(),
@@ -39,7 +46,6 @@ impl Supervisor {
         for shard in self.exchange.shards() {
             send_now(&self.exchange, shard, Mail::Settings(Box::new(settings.clone())));
         }
-        self.close_surplus();
     }
 
     /// Closes clients until there are no more than there may be.

@@ -3,6 +3,7 @@
 //! Absent: anything that touches a client's bytes. It reaches shards only through their mail.
 
 mod apply;
+mod fetching;
 mod files;
 pub mod identity;
 mod lame_duck;

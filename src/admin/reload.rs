@@ -19,6 +19,7 @@ use crate::io::disk::Snapshot;
 use crate::io::gate::Gate;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::{LogTarget, Sink};
+use crate::io::resolver::Origin;
 
 /// What a broker needs to reload.
 pub(super) struct Reloading {
@@ -46,6 +47,8 @@ struct Prepared {
     config: Config,
     policy: Arc<Policy>,
     premises: Premises,
+    /// Where more accounts are fetched from.
+    origin: Option<Origin>,
     /// One for each listener, with its certificates.
     gates: Vec<Gate>,
     /// What is said about it: one line for each thing that changes.
@@ -136,8 +139,9 @@ impl Supervisor {
     }
 
     fn take_effect(&mut self, prepared: Prepared) {
-        let Prepared { mut config, policy, premises, gates, lines, log } = prepared;
-        self.premises = premises;
+        let Prepared { mut config, policy, premises, origin, gates, lines, log } = prepared;
+        self.fetching.resolver.set_origin(origin);
+        self.settle_in(premises);
         for warning in &config.warnings {
             if !self.config.warnings.contains(warning) {
                 self.log.line(Level::Warn, warning.clone());
@@ -198,13 +202,14 @@ impl Preparation {
             Some((wanted, sink))
         };
         let prepared = premises::prepare(&config, &self.identity, &self.premises);
-        let (premises, told) = prepared.map_err(|error| error.to_string())?;
+        let prepared = prepared.map_err(|error| error.to_string())?;
+        let premises::Prepared { premises, origin, told } = prepared;
         for line in told {
             self.log.line(Level::Warn, line);
         }
         let before = &self.before.accounts;
         let policy = policy::compile(&config, before, &premises, self.seed, &self.log);
         let policy = policy.map_err(|error| error.to_string())?;
-        Ok(Prepared { config, policy, premises, gates, lines: changes.lines, log })
+        Ok(Prepared { config, policy, premises, origin, gates, lines: changes.lines, log })
     }
 }

@@ -32,6 +32,8 @@ pub enum RunError {
     Operator(OperatorError),
     /// The directory of account JWTs cannot be read.
     AccountFiles(Box<str>, io::Error),
+    /// The web server that accounts come from cannot be asked.
+    Resolver(String),
     /// The configuration contradicts itself.
     Policy(PolicyError),
     /// A shard ended though nobody stopped it.
@@ -60,6 +62,7 @@ impl fmt::Display for RunError {
             Self::AccountFiles(directory, error) => {
                 write!(f, "account resolver: open {directory}: {}", errno::plain(error))
             }
+            Self::Resolver(why) => write!(f, "account resolver: {why}"),
             Self::Policy(error) => error.fmt(f),
             Self::ShardEnded => f.write_str("a shard ended unexpectedly"),
         }

@@ -19,12 +19,14 @@ use crate::io::exchange::Exchange;
 use crate::io::ledger::Ledger;
 use crate::io::log::Log;
 use crate::io::reactor::Reactor;
+use crate::io::resolver::Resolver;
 use crate::io::worker::WorkerPool;
 
 /// What shards are begun with.
 pub(super) struct Plan<'a> {
     pub(super) config: &'a Config,
     pub(super) policy: &'a Arc<Policy>,
+    pub(super) resolver: &'a Arc<Resolver>,
     pub(super) entrances: &'a [Entrance],
     pub(super) log: &'a Log,
     /// Told when a shard's thread ends.
@@ -39,7 +41,7 @@ pub(super) struct Begun {
 
 /// Begins all shards.
 pub(super) fn begin(plan: &Plan<'_>) -> io::Result<Begun> {
-    let Plan { config, policy, entrances, log, ended } = *plan;
+    let Plan { config, policy, resolver, entrances, log, ended } = *plan;
     let polls = (0..config.shards).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
     let wakers = polls
         .iter()
@@ -68,7 +70,8 @@ pub(super) fn begin(plan: &Plan<'_>) -> io::Result<Begun> {
         });
         let deadline = config.limits.stop_deadline_ns;
         let (workers, ledger) = (Arc::clone(&workers), Arc::clone(&ledger));
-        let doorkeeper = Doorkeeper::new(id, workers, ledger, Arc::clone(policy));
+        let (resolver, policy) = (Arc::clone(resolver), Arc::clone(policy));
+        let doorkeeper = Doorkeeper::new(id, workers, ledger, resolver, policy);
         let exchange = Arc::clone(&exchange);
         let reactor = Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline);
         let name = format!("shard-{}", id.index());

@@ -11,8 +11,10 @@ use mio::{Interest, Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+use super::fetching::Fetching;
 use super::identity::Identity;
 use super::listeners::{self, Listening};
+use super::premises::Prepared;
 use super::reload::Reloading;
 use super::run_error::RunError;
 use super::shards::{self, Plan};
@@ -23,6 +25,7 @@ use crate::core::auth::delegation::Premises;
 use crate::core::policy::Policy;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::LogTarget;
+use crate::io::resolver::Origin;
 
 impl Supervisor {
     /// Starts everything; the broker serves when this returns.
@@ -36,13 +39,14 @@ impl Supervisor {
         let listeners = listeners::open_all(config)?;
         let seed =
             shards::random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
-        let (premises, told) = premises::prepare(config, &identity, &Premises::default())?;
+        let prepared = premises::prepare(config, &identity, &Premises::default())?;
+        let Prepared { premises, origin, told } = prepared;
         for line in told {
             log.line(Level::Warn, line);
         }
         let policy = policy::compile(config, &Accounts::none(), &premises, seed, &log)?;
         let identity = Arc::new(identity);
-        let ground = Ground { listeners, info, identity, premises, policy, seed };
+        let ground = Ground { listeners, info, identity, premises, origin, policy, seed };
         let mut supervisor = Self::launch(start, log, target, ground)
             .map_err(|error| RunError::System("starting", error))?;
         supervisor.announce_ready()?;
@@ -51,7 +55,7 @@ impl Supervisor {
 
     fn launch(start: Start, log: Log, target: LogTarget, ground: Ground) -> io::Result<Self> {
         let Start { executable, reading, source } = start;
-        let Ground { mut listeners, info, identity, premises, policy, seed } = ground;
+        let Ground { mut listeners, info, identity, premises, origin, policy, seed } = ground;
         let mut config = reading.config;
         listeners::settle_ports(&mut config, &listeners);
         let config = Arc::new(config);
@@ -66,14 +70,16 @@ impl Supervisor {
             any: AtomicBool::new(false),
         });
         let entrances = listeners::entrances(&config, &listeners, &info);
+        let fetching = Fetching::new(&ended, origin);
         let begun = shards::begin(&Plan {
+            resolver: &fetching.resolver,
             config: &config,
             policy: &policy,
             entrances: &entrances,
             log: &log,
             ended: &ended,
         })?;
-        Ok(Self {
+        let mut supervisor = Self {
             poll,
             signals,
             listeners,
@@ -87,7 +93,8 @@ impl Supervisor {
             connections_max: config.limits.connections_max as u64,
             policy,
             identity,
-            premises,
+            premises: Premises::default(),
+            fetching,
             entrances,
             info,
             seed,
@@ -98,7 +105,9 @@ impl Supervisor {
             held: None,
             paused: false,
             more: false,
-        })
+        };
+        supervisor.settle_in(premises);
+        Ok(supervisor)
     }
 
     /// The files are there when the log says that the broker is ready.
@@ -129,6 +138,7 @@ struct Ground {
     info: ServerInfo,
     identity: Arc<Identity>,
     premises: Premises,
+    origin: Option<Origin>,
     policy: Arc<Policy>,
     seed: u64,
 }

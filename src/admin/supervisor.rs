@@ -15,6 +15,7 @@ use fanfare_protocol::info::ServerInfo;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
+use super::fetching::Fetching;
 use super::identity::Identity;
 use super::lame_duck::LameDuck;
 use super::listeners::Listening;
@@ -80,6 +81,8 @@ pub(super) struct Supervisor {
     pub(super) identity: Arc<Identity>,
     /// What it has beside its configuration to decide by.
     pub(super) premises: Premises,
+    /// What more it fetches while it runs.
+    pub(super) fetching: Fetching,
     /// What shards know of each listener, by its number.
     pub(super) entrances: Vec<Entrance>,
     /// What INFO says at all of them.
@@ -110,7 +113,8 @@ impl Supervisor {
             };
             let watch = self.reloading.watch().timeout();
             let duck = self.lame_duck.as_ref().map(LameDuck::timeout);
-            let timeout = [pause, watch, duck].into_iter().flatten().min();
+            let change = self.fetching.timeout();
+            let timeout = [pause, watch, duck, change].into_iter().flatten().min();
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(RunError::System("waiting", error));
@@ -125,6 +129,7 @@ impl Supervisor {
                 return Ok(());
             }
             self.finish_reload();
+            self.renew_accounts();
             if self.reloading.watch().has_changed() {
                 let text = "The configuration has changed on disk, reloading it";
                 self.log.line(Level::Info, text.to_owned());

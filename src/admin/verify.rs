@@ -4,7 +4,7 @@
 
 use super::identity::Identity;
 use super::listeners;
-use super::premises;
+use super::premises::{self, Prepared};
 use super::run_error::RunError;
 use crate::config::Config;
 use crate::core::accounts::Accounts;
@@ -16,7 +16,8 @@ pub(crate) fn verify(config: &Config) -> Result<Vec<String>, RunError> {
     listeners::gates(config)?;
     let identity =
         Identity::draw().map_err(|error| RunError::System("drawing the server's keys", error))?;
-    let (premises, mut told) = premises::prepare(config, &identity, &Premises::default())?;
+    let Prepared { premises, mut told, .. } =
+        premises::prepare(config, &identity, &Premises::default())?;
     let policy = Policy::compile(config, &Accounts::none(), &premises, 0);
     told.extend_from_slice(policy.map_err(RunError::Policy)?.accounts.complaints());
     Ok(told)

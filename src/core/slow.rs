@@ -85,7 +85,8 @@ impl Shard {
             return;
         }
         let age = self.now.since_ns(client.started);
-        let is_inside = client.standing == Standing::Bound;
+        let standing = client.standing;
+        let is_inside = standing == Standing::Bound;
         let (parked, operated) = (client.places.parked, client.operated && is_inside);
         let timeout = self.entry_timeout_ns(slot);
         if parked && is_inside {
@@ -94,7 +95,12 @@ impl Shard {
             return;
         }
         if !operated && timeout > 0 && age >= timeout {
-            self.answer(slot, &ProtocolError::AuthenticationTimeout);
+            // Who has said who it is waits for somebody else, who says nothing.
+            let error = match standing {
+                Standing::Waiting => ProtocolError::AuthorizationViolation,
+                Standing::Stranger | Standing::Bound => ProtocolError::AuthenticationTimeout,
+            };
+            self.answer(slot, &error);
             return;
         }
         if !is_inside {

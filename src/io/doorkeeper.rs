@@ -3,7 +3,7 @@
 //! Absent: what is decided (`core::auth`) and on which thread (`worker`). A connection that is
 //! counted somewhere has a seat from the decision to its end, whatever happens in between.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,10 +12,11 @@ use core::net::IpAddr;
 use super::exchange::Exchange;
 use super::ledger::{Ledger, Seat};
 use super::log::{Level, Log};
+use super::resolver::Resolver;
 use super::worker::{Job, WorkerPool};
 use crate::core::auth::delegation::Knowledge;
 use crate::core::auth::password::Work;
-use crate::core::auth::{Decision, Question};
+use crate::core::auth::{Decision, Fetch, Question};
 use crate::core::ids::{ConnId, ShardId};
 use crate::core::policy::Policy;
 use crate::core::turn::{Polled, Ticking, Turn};
@@ -25,18 +26,24 @@ use crate::core::turn::{Polled, Ticking, Turn};
 pub(crate) struct Task {
     question: Question,
     policy: Arc<Policy>,
+    knowledge: Knowledge,
     log: Log,
 }
 
 impl Task {
     /// Decides; may take long.
     pub(crate) fn decide(self, work: &mut Work) -> Decision {
-        match self.question {
-            Question::Enter(request) => self.policy.authority.decide_counted(&request, work),
-            Question::Answer { callout, payload } => {
-                let authority = &self.policy.authority;
+        let authority = &self.policy.authority;
+        match (self.question, self.knowledge) {
+            (Question::Enter(request), Knowledge::MayGrow) => {
+                authority.decide_counted(&request, work)
+            }
+            (Question::Enter(request), Knowledge::Final) => {
+                authority.decide_finally(&request, work)
+            }
+            (Question::Answer { callout, payload }, knowledge) => {
                 let (decision, error) =
-                    authority.decide_callout(&callout, &payload, Knowledge::Final, work);
+                    authority.decide_callout(&callout, &payload, knowledge, work);
                 if let Some(error) = error {
                     self.log.line(Level::Warn, error.to_string());
                 }
@@ -52,8 +59,13 @@ pub(crate) struct Doorkeeper {
     me: ShardId,
     workers: Arc<WorkerPool<Task>>,
     ledger: Arc<Ledger>,
+    resolver: Arc<Resolver>,
     policy: Arc<Policy>,
     seats: HashMap<ConnId, Seat>,
+    /// Questions that wait for an account, by its key.
+    fetching: HashMap<Box<str>, Vec<(ConnId, Question)>>,
+    /// Questions that are decided by what is known now.
+    last_asked: VecDeque<(ConnId, Question)>,
 }
 
 impl Doorkeeper {
@@ -61,9 +73,28 @@ impl Doorkeeper {
         me: ShardId,
         workers: Arc<WorkerPool<Task>>,
         ledger: Arc<Ledger>,
+        resolver: Arc<Resolver>,
         policy: Arc<Policy>,
     ) -> Self {
-        Self { me, workers, ledger, policy, seats: HashMap::new() }
+        let seats = HashMap::new();
+        let (fetching, last_asked) = (HashMap::new(), VecDeque::new());
+        Self { me, workers, ledger, resolver, policy, seats, fetching, last_asked }
+    }
+
+    /// Asks again for those who waited for an account.
+    pub(crate) fn follow_account(&mut self, account: &str) {
+        self.last_asked.extend(self.fetching.remove(account).unwrap_or_default());
+    }
+
+    /// Lets a question wait for an account, if that is on its way.
+    fn await_account(&mut self, client: ConnId, fetch: Fetch) {
+        let Fetch { account, question } = fetch;
+        let waiting: usize = self.fetching.values().map(Vec::len).sum();
+        if waiting < FETCHING_MAX && self.resolver.want(&account) {
+            self.fetching.entry(account).or_default().push((client, question));
+        } else {
+            self.last_asked.push_back((client, question));
+        }
     }
 
     /// Follows a changed configuration.
@@ -79,6 +110,10 @@ impl Doorkeeper {
         }
         while let Some(decided) = exchange.next_decided(self.me) {
             let (client, mut decision) = (decided.client, decided.decision);
+            if let Decision::Fetch(fetch) = decision {
+                self.await_account(client, *fetch);
+                continue;
+            }
             if let Decision::Admit(admitted) = &decision
                 && self.policy.counts_connections
             {
@@ -104,16 +139,33 @@ impl Doorkeeper {
             let text = format!("{} - cid:{} - {refused}", refused.peer, refused.number.0);
             log.line(Level::Error, text);
         }
+        while let Some((client, question)) = self.last_asked.pop_front() {
+            if let Err(question) = self.submit(client, question, Knowledge::Final, log) {
+                self.last_asked.push_front((client, question));
+                return true;
+            }
+        }
         while let Some((client, question)) = turn.poll_question() {
-            let address = address(&question);
-            let task = Task { question, policy: Arc::clone(&self.policy), log: log.clone() };
-            let job = Job { shard: self.me, client, address, question: task };
-            if let Err(job) = self.workers.submit(job) {
-                turn.handle_undecided(job.client, job.question.question);
+            if let Err(question) = self.submit(client, question, Knowledge::MayGrow, log) {
+                turn.handle_undecided(client, question);
                 return true;
             }
         }
         false
+    }
+
+    fn submit(
+        &self,
+        client: ConnId,
+        question: Question,
+        knowledge: Knowledge,
+        log: &Log,
+    ) -> Result<(), Question> {
+        let address = address(&question);
+        let policy = Arc::clone(&self.policy);
+        let task = Task { question, policy, knowledge, log: log.clone() };
+        let job = Job { shard: self.me, client, address, question: task };
+        self.workers.submit(job).map_err(|job| job.question.question)
     }
 
     /// Gives back what an ended connection was counted as.
@@ -130,6 +182,9 @@ fn address(question: &Question) -> Option<IpAddr> {
         Question::Answer { callout, .. } => callout.request.address,
     }
 }
+
+/// Questions of one shard that wait for accounts.
+const FETCHING_MAX: usize = 4096;
 
 /// Unix time, in milliseconds; 0 before 1970.
 fn wall_ms() -> u64 {

@@ -28,6 +28,8 @@ pub(crate) enum Mail {
     Adopt { stream: Stream, arrival: Arrival, gate: Arc<Gate> },
     /// A changed configuration.
     Settings(Box<Settings>),
+    /// An account was fetched, or cannot be: whatever is known of it is known by now.
+    AccountSettled(Box<str>),
     /// The broker will leave: tell the clients.
     LameDuck,
     /// There are as many clients too many: tell and close them.

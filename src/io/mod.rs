@@ -19,10 +19,12 @@ pub mod log;
 mod log_file;
 pub mod log_sink;
 pub(crate) mod reactor;
+pub(crate) mod resolver;
 mod socket;
 mod sparse;
 pub(crate) mod stream;
 mod syslog;
 pub(crate) mod tls;
+pub(crate) mod web;
 #[cfg_attr(not(test), expect(dead_code, reason = "shards ask for decisions in the next step"))]
 pub(crate) mod worker;

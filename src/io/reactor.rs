@@ -173,6 +173,7 @@ impl Reactor {
                     self.doorkeeper.follow(Arc::clone(&settings.policy));
                     turn.handle_settings(*settings);
                 }
+                Mail::AccountSettled(account) => self.doorkeeper.follow_account(&account),
                 Mail::LameDuck => turn.handle_lame_duck(),
                 Mail::Surplus(count) => turn.handle_surplus(count),
                 Mail::EndOf(count) => turn.handle_end_of(count),

@@ -9,7 +9,7 @@ use fanfare_protocol::subject::Filter;
 
 use super::claims::{AccountLimitsPart, AccountPart, AuthorizationPart, Claims, DestinationPart};
 use super::claims::{ScopePart, SigningKey};
-use super::jwt::{Signed, Version};
+use super::jwt::{Signed, TimeError, Version};
 use super::key::KeyKind;
 use super::rights::{self, Wrong, bound};
 use super::shares;
@@ -108,6 +108,15 @@ impl OperatorAccount {
             revocations: part.revocations.into_iter().map(|(key, at)| (key.into(), at)).collect(),
             written,
         })
+    }
+
+    /// Whether it holds at this Unix time. Unlike a user, an account has expired in its last
+    /// second already, as in nats-server.
+    pub(super) fn check_times(&self, now_s: i64) -> Result<(), TimeError> {
+        if self.times.expires_s != 0 && now_s >= self.times.expires_s {
+            return Err(TimeError::Expired);
+        }
+        self.times.check_times(now_s)
     }
 
     /// What the core needs to know, with all imports that it asks for.

@@ -258,7 +258,7 @@ fn place(
         Some(account) => account,
         None => return Err(AnswerError::Unknown(target.into())),
     };
-    if account.times.check_times(now_s).is_err() {
+    if account.check_times(now_s).is_err() {
         return Err(AnswerError::Account);
     }
     let signer = state.signer(account, user.issuer()).ok_or(AnswerError::Issuer)?;

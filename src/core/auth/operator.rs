@@ -297,8 +297,8 @@ impl OperatorState {
         let mut sooner = |at: i64| change = Some(change.map_or(at, |known| known.min(at)));
         let mut found = Vec::with_capacity(self.accounts.len());
         for account in self.accounts.values() {
-            let times = [account.times.expires_s.saturating_add(1), account.times.not_before_s];
-            let times = times.into_iter().filter(|at| *at > now_s && *at > 1);
+            let times = [account.times.expires_s, account.times.not_before_s];
+            let times = times.into_iter().filter(|at| *at > now_s);
             times.for_each(&mut sooner);
             let mut written = account.written().clone();
             written.imports.retain(|import| match self.approve(import, now_s) {
@@ -350,7 +350,7 @@ impl OperatorState {
         };
         let now_s = seconds(request.wall_ms);
         let known = self.account(user.account());
-        let holds = known.map(|account| account.times.check_times(now_s));
+        let holds = known.map(|account| account.check_times(now_s));
         let (account, stale) = match (known, holds) {
             (Some(account), Some(Ok(()))) => (account, None),
             (Some(account), Some(Err(error))) => (account, Some(error)),
@@ -427,7 +427,7 @@ impl OperatorState {
     /// Whether a client that was let in may stay, after accounts have changed or time has passed.
     pub fn revisit(&self, grant: &Grant, now_s: i64) -> Result<(), Refusal> {
         let account = self.account(&grant.account.key).ok_or(Refusal::Jwt)?;
-        match account.times.check_times(now_s) {
+        match account.check_times(now_s) {
             Ok(()) => {}
             Err(TimeError::Expired) => return Err(Refusal::AccountExpired),
             Err(TimeError::NotYet) => return Err(Refusal::Jwt),

@@ -6,12 +6,13 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, SignatureScheme};
 use webpki::EndEntityCert;
 
 use super::TlsError;
@@ -52,6 +53,17 @@ impl ResolvesServerCert for Certificates {
         let usable = || self.0.iter().filter(can_check);
         let chosen = usable().find(named).or_else(|| usable().next()).unwrap_or(first);
         Some(Arc::clone(chosen))
+    }
+}
+
+impl ResolvesClientCert for Certificates {
+    /// The first that the server can check.
+    fn resolve(&self, _hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let mut keys = self.0.iter();
+        keys.find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
+    }
+    fn has_certs(&self) -> bool {
+        !self.0.is_empty()
     }
 }
 

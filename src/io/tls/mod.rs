@@ -7,6 +7,7 @@
 mod acceptor;
 mod certificates;
 mod names;
+mod outgoing;
 mod session;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use std::io;
 use super::errno;
 
 pub(crate) use acceptor::Acceptor;
+pub(crate) use outgoing::Outgoing;
 pub(super) use session::{Rooms, Session, Shake, ShakeError};
 
 /// Why TLS cannot be spoken as it is configured.

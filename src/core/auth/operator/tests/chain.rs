@@ -66,8 +66,8 @@ fn times_are_absolute_and_the_last_second_counts() {
     check(json!({}), at(-1, 0), Err(Refusal::Expired));
     check(json!({}), at(0, NOW), Ok(()));
     check(json!({}), at(0, NOW + 1), Err(Refusal::Jwt));
-    check(at(NOW, 0), json!({}), Ok(()));
-    check(at(NOW - 1, 0), json!({}), Err(Refusal::AccountExpired));
+    check(at(NOW + 1, 0), json!({}), Ok(()));
+    check(at(NOW, 0), json!({}), Err(Refusal::AccountExpired));
     check(at(0, NOW + 1), json!({}), Err(Refusal::Jwt));
 }
 
@@ -285,8 +285,8 @@ fn clients_are_judged_again() {
     let user = house.user.public_key();
     for (account, now, expected) in [
         (signing.clone(), NOW + 1000, Ok(())),
-        (with(signing.clone(), &json!({"exp": NOW + 5})), NOW + 5, Ok(())),
-        (with(signing.clone(), &json!({"exp": NOW + 5})), NOW + 6, Err(Refusal::AccountExpired)),
+        (with(signing.clone(), &json!({"exp": NOW + 5})), NOW + 4, Ok(())),
+        (with(signing.clone(), &json!({"exp": NOW + 5})), NOW + 5, Err(Refusal::AccountExpired)),
         (
             with(signing.clone(), &json!({"nats": {"revocations": {user: NOW}}})),
             NOW,

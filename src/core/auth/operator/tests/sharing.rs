@@ -140,9 +140,9 @@ fn tokens_have_times_and_are_revoked() {
 fn accounts_tell_when_they_change_by_themselves() {
     let house = House::new();
     let state = house.state(json!({"exp": NOW + 9, "nbf": NOW - 9}));
-    assert_eq!(state.accounts(NOW).1, Some(NOW + 10));
+    assert_eq!(state.accounts(NOW).1, Some(NOW + 9));
     assert_eq!(state.accounts(NOW - 10).1, Some(NOW - 9));
-    assert_eq!(state.accounts(NOW + 10).1, None);
+    assert_eq!(state.accounts(NOW + 9).1, None);
 }
 
 fn account(nats: Value) -> Option<Account> {
