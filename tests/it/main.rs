@@ -29,6 +29,7 @@ mod parity;
 mod parity_scenarios;
 mod proxy;
 mod reload_command;
+mod reload_load;
 mod rust_client;
 mod secure;
 mod secure_tools;
