@@ -145,7 +145,7 @@ impl Shard {
             let mut marked = None;
             for leg in legs.as_mut_slice() {
                 let Some(service) = legs::service_of(accounts, leg) else {
-                    delivered |= self.send_leg(slot, None, leg, line, body);
+                    delivered |= self.send_leg(slot, account, None, leg, line, body);
                     continue;
                 };
                 // Whoever imports first says what is told; services further on hear the same.
@@ -159,7 +159,7 @@ impl Shard {
                     ..*line
                 };
                 let body = Body::Shared(&marked.body);
-                delivered |= self.send_leg(slot, Some(service), leg, &line, body);
+                delivered |= self.send_leg(slot, account, Some(service), leg, &line, body);
             }
             if !delivered {
                 self.answer_nobody(slot, line);
@@ -282,10 +282,12 @@ impl Shard {
         }
     }
 
-    /// Sends one leg on its way. Says whether anybody took it.
+    /// Sends one leg on its way. Says whether anybody took it. The reply is one of the account that
+    /// the message was published in, however many services it passed.
     fn send_leg(
         &mut self,
         slot: Slot,
+        origin: AccountId,
         service: Option<&ServiceShare>,
         leg: &mut Leg,
         line: &PublishLine<'_>,
@@ -299,11 +301,10 @@ impl Shard {
                 self.clients.stats.answers_refused += 1;
                 return false;
             }
-            let importer = leg.importer();
             let reply = std::mem::take(&mut leg.reply).into_boxed_slice();
             let response = service.response;
             let sample = self.sample(slot, service, line, body);
-            let waiter = Waiter::Requester { account: importer, reply, response, sample };
+            let waiter = Waiter::Requester { account: origin, reply, response, sample };
             let (threshold, now) = (service.threshold_ns, self.now);
             self.responses.add(leg.account, waiter, threshold, now, &mut leg.reply);
             self.arm_sweep();

@@ -45,14 +45,6 @@ impl Leg {
     pub(crate) fn is_request(&self) -> bool {
         matches!(self.way, Way::Service { .. })
     }
-
-    /// The account whose request or message it is.
-    pub(crate) fn importer(&self) -> AccountId {
-        match self.way {
-            Way::Service { importer, .. } => importer,
-            Way::Own | Way::Stream => self.account,
-        }
-    }
 }
 
 /// The legs of one publish; their room is used again for the next.
