@@ -123,8 +123,7 @@ impl Fault {
     /// Whether an operator should see it without asking.
     pub(super) fn is_error(&self) -> bool {
         match self {
-            Self::Proxy(_) => true,
-            Self::Shake(ShakeError::Tls(_) | ShakeError::NotPinned) => true,
+            Self::Proxy(_) | Self::Shake(ShakeError::Tls(_) | ShakeError::NotPinned) => true,
             Self::Shake(ShakeError::Ended | ShakeError::NotTls | ShakeError::Socket(_))
             | Self::Ended
             | Self::Socket(_)
