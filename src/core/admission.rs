@@ -178,10 +178,10 @@ impl Shard {
         let badge = client.badge.as_deref();
         let permissions = badge.and_then(Badge::permissions);
         let payload_max = badge.and_then(Badge::payload_max);
-        client.choices.paced = paced;
-        client.choices.ruled =
+        client.checks.paced = paced;
+        client.checks.ruled =
             permissions.is_some() || account.is_special() || payload_max.is_some() || paced;
-        client.choices.filtered = permissions
+        client.checks.filtered = permissions
             .is_some_and(|rules| rules.filters_delivery() || rules.responses().is_some());
     }
 

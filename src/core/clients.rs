@@ -37,6 +37,12 @@ pub(crate) struct Choices {
     pub(crate) no_responders: bool,
     /// The client understands an INFO at any time.
     pub(crate) async_info: bool,
+}
+
+/// Which of its messages need more than the plain way. Beside the choices, because those are
+/// copied for every message and these are asked about once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Checks {
     /// What it publishes is subject to rules: permissions, mappings, other accounts, a rate.
     pub(crate) ruled: bool,
     /// It may publish only so fast.
@@ -53,9 +59,6 @@ impl Choices {
         headers: false,
         no_responders: false,
         async_info: false,
-        ruled: false,
-        paced: false,
-        filtered: false,
     };
 }
 
@@ -99,6 +102,7 @@ pub(crate) struct Client {
     pub(crate) outbox: Outbox,
     pub(crate) closing: Option<CloseReason>,
     pub(crate) choices: Choices,
+    pub(crate) checks: Checks,
     pub(crate) places: Places,
     pub(crate) standing: Standing,
     pub(crate) connected: bool,
@@ -138,7 +142,6 @@ pub(crate) struct Parts<'a> {
     pub(crate) spool: &'a mut Spool,
     pub(crate) sids: &'a mut SidTable,
     pub(crate) relays: &'a mut Relays,
-    pub(crate) now: Instant,
 }
 
 /// What queueing a record did to a client.
@@ -178,8 +181,6 @@ pub(crate) struct Clients {
     pub(crate) trace: Trace,
     /// What reached the broker's own client.
     pub(crate) relays: Relays,
-    /// The turn's time, for what receivers are granted.
-    pub(crate) now: Instant,
     dirty: VecDeque<Slot>,
     doomed: Vec<Slot>,
     /// Subscriptions that reached their maximum while their list was walked.
@@ -200,7 +201,6 @@ impl Clients {
             gather: Gather::default(),
             trace,
             relays: Relays::default(),
-            now: Instant::default(),
             dirty: VecDeque::new(),
             doomed: Vec::new(),
             finished: Vec::new(),
@@ -238,6 +238,7 @@ impl Clients {
             outbox: Outbox::new(),
             closing: None,
             choices: Choices::BEFORE_CONNECT,
+            checks: Checks::default(),
             places: Places::default(),
             standing: Standing::Bound,
             connected: false,
@@ -341,7 +342,6 @@ impl Clients {
             spool: &mut self.spool,
             sids: &mut self.sids,
             relays: &mut self.relays,
-            now: self.now,
         }
     }
 
@@ -403,7 +403,7 @@ impl Clients {
     /// Lets every client's messages be held to rules until it is known which ones need not.
     pub(crate) fn let_all_be_ruled(&mut self) {
         for (_, client) in &mut self.slab {
-            client.choices.ruled = true;
+            client.checks.ruled = true;
         }
     }
 

@@ -42,15 +42,15 @@ impl Shard {
         line: &PublishLine<'_>,
         body: Body<'_>,
     ) -> Flow {
-        let choices = self.clients.get(slot).choices;
-        if choices.paced
+        let checks = self.clients.get(slot).checks;
+        if checks.paced
             && let Err(until) = self.pass(slot, line.total_len)
         {
             self.pause_until = until;
             return Flow::Pause;
         }
         let flow = self.publish_passed(slot, line, body);
-        if choices.paced && flow == Flow::Park {
+        if checks.paced && flow == Flow::Park {
             self.unpass(slot, line.total_len);
         }
         flow
@@ -65,7 +65,7 @@ impl Shard {
         subject.clear();
         let flow = match self.map_subject(accounts.get(account), line.subject, &mut subject) {
             Mapped::Dropped => {
-                self.accept_publish(slot, line, choices);
+                self.accept_ruled(slot, line, choices);
                 Flow::Done
             }
             mapped => {
@@ -90,11 +90,11 @@ impl Shard {
         let Some(right) = self.right_to_publish(slot, line.subject) else {
             self.clients.stats.publishes_refused += 1;
             let silent = Choices { verbose: false, pedantic: false, ..choices };
-            self.accept_publish(slot, line, silent);
+            self.accept_ruled(slot, line, silent);
             return self.answer(slot, &ProtocolError::PublishViolation(line.subject.to_vec()));
         };
         let flow = if !accounts.get(account).crosses() {
-            self.publish_plainly(slot, account, line, body)
+            self.publish_in_one(slot, account, line, body)
         } else if self.publish_across(slot, account, line, body) {
             Flow::Done
         } else {
@@ -140,7 +140,7 @@ impl Shard {
         if ready {
             let mut delivered = false;
             if Some(slot) != self.clients.relays.client {
-                self.accept_publish(slot, line, self.clients.get(slot).choices);
+                self.accept_ruled(slot, line, self.clients.get(slot).choices);
             }
             let mut marked = None;
             for leg in legs.as_mut_slice() {
@@ -225,6 +225,35 @@ impl Shard {
         }
     }
 
+    // The functions of the plain way are inlined there, and must not be torn out of it because
+    // they are called from here, too.
+
+    #[inline(never)]
+    fn accept_ruled(&mut self, slot: Slot, line: &PublishLine<'_>, choices: Choices) {
+        self.accept_publish(slot, line, choices);
+    }
+
+    #[inline(never)]
+    fn publish_in_one(
+        &mut self,
+        slot: Slot,
+        account: AccountId,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> Flow {
+        self.publish_plainly(slot, account, line, body)
+    }
+
+    #[inline(never)]
+    fn plan_ruled(&mut self, slot: Slot, account: AccountId, subject: &[u8]) {
+        self.plan_for(slot, account, subject);
+    }
+
+    #[inline(never)]
+    fn deliver_ruled(&mut self, slot: Slot, body: Body<'_>, choices: Choices) -> bool {
+        self.deliver_here(slot, body, choices)
+    }
+
     /// By what a client's user may publish to a subject; `None` if it may not.
     fn right_to_publish(&mut self, slot: Slot, subject: &[u8]) -> Option<Right> {
         let now = self.now;
@@ -255,7 +284,7 @@ impl Shard {
 
     fn plan_leg(&mut self, slot: Slot, leg: &mut Leg) {
         std::mem::swap(&mut self.plan, &mut leg.plan);
-        self.plan_for(slot, leg.account, &leg.subject);
+        self.plan_ruled(slot, leg.account, &leg.subject);
         std::mem::swap(&mut self.plan, &mut leg.plan);
     }
 
@@ -317,7 +346,7 @@ impl Shard {
         let choices = self.clients.get(slot).choices;
         self.stage_open(slot, body);
         let remote = self.plan.targets != 0;
-        let delivered = self.deliver_here(slot, body, choices) || remote;
+        let delivered = self.deliver_ruled(slot, body, choices) || remote;
         std::mem::swap(&mut self.head, &mut leg.head);
         std::mem::swap(&mut self.plan, &mut leg.plan);
         delivered

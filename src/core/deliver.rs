@@ -100,7 +100,7 @@ impl<'m> Delivery<'m> {
         if client.closing.is_some() {
             return false;
         }
-        if client.choices.filtered && !self.passes(&mut parts, member.sid, check) {
+        if client.checks.filtered && !self.passes(&mut parts, member.sid, check) {
             return false;
         }
         let Parts { client, spool, sids, .. } = parts;
@@ -141,7 +141,7 @@ impl<'m> Delivery<'m> {
             return false;
         }
         if let Some(grant) = permissions.responses().filter(|_| self.message.reply_len > 0) {
-            badge.grants.grant(self.message.reply(), parts.now, &grant);
+            badge.grants.grant(self.message.reply(), parts.relays.now, &grant);
         }
         true
     }

@@ -233,7 +233,7 @@ impl Shard {
     /// Bounds of what a client may send: its account or user may have narrower ones.
     fn decode_limits_of(&self, slot: Slot) -> DecodeLimits {
         let mut limits = self.decode_limits;
-        if self.clients.get(slot).choices.ruled {
+        if self.clients.get(slot).checks.ruled {
             limits.payload_max = self.payload_max(slot);
         }
         limits

@@ -26,6 +26,7 @@ use super::responses::{Response, Responses, Waiter};
 use super::shard::Shard;
 use super::sids::Sid;
 use super::subs::Sub;
+use super::time::Instant;
 use crate::config::access::ResponseType;
 
 /// One message to the broker's own client.
@@ -46,6 +47,8 @@ pub(crate) struct Relays {
     /// The broker's own client, once it is needed.
     pub(crate) client: Option<Slot>,
     pub(crate) dropped: u64,
+    /// The turn's time, for what receivers are granted.
+    pub(crate) now: Instant,
 }
 
 impl Relays {
@@ -220,13 +223,9 @@ impl Shard {
         client.standing = Standing::Bound;
         client.connected = true;
         client.operated = true;
-        client.choices = Choices {
-            verbose: false,
-            pedantic: false,
-            headers: true,
-            filtered: true,
-            ..Choices::BEFORE_CONNECT
-        };
+        client.checks.filtered = true;
+        client.choices =
+            Choices { verbose: false, pedantic: false, headers: true, ..Choices::BEFORE_CONNECT };
         self.clients.relays.client = Some(slot);
         slot
     }

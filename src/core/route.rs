@@ -30,7 +30,7 @@ impl Shard {
     #[inline]
     pub(crate) fn publish(&mut self, slot: Slot, line: &PublishLine<'_>, body: Body<'_>) -> Flow {
         let client = self.clients.get(slot);
-        let (choices, account) = (client.choices, client.account);
+        let (choices, checks, account) = (client.choices, client.checks, client.account);
         if line.header_len.is_some() && !choices.headers {
             return self.violation(slot);
         }
@@ -38,14 +38,14 @@ impl Shard {
             self.accept_publish(slot, line, Choices { verbose: false, pedantic: false, ..choices });
             return self.answer(slot, &error);
         }
-        if choices.ruled {
+        if checks.ruled {
             return self.publish_ruled(slot, line, body);
         }
         self.publish_plainly(slot, account, line, body)
     }
 
     /// Publishes one message in one account, and nowhere else.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish_plainly(
         &mut self,
         slot: Slot,
@@ -80,7 +80,7 @@ impl Shard {
 
     /// Makes the plan for a subject, unless it is the one that was made last. The cache is void as
     /// soon as interest has another version; members of groups are drawn anew every time.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn plan_for(&mut self, slot: Slot, account: AccountId, subject: &[u8]) {
         let version = self.interest.version();
         if self.plan.is_for(account, subject, version) {
@@ -221,7 +221,7 @@ impl Shard {
     }
 
     /// Delivers to this shard's part of the plan. Says whether anybody took it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver_here(&mut self, slot: Slot, body: Body<'_>, choices: Choices) -> bool {
         let mut delivery = Delivery::new(self.head.message(body));
         let except = (!choices.echo).then_some(slot);
@@ -242,7 +242,7 @@ impl Shard {
     }
 
     /// Counts an accepted publish, and answers it as the client chose.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn accept_publish(&mut self, slot: Slot, line: &PublishLine<'_>, choices: Choices) {
         let bytes = u64::from(line.total_len);
         let client = self.clients.get_mut(slot);
@@ -337,7 +337,7 @@ impl Able<'_> {
         if client.closing.is_some() || Some(client.id) == self.not_to {
             return false;
         }
-        if !client.choices.filtered {
+        if !client.checks.filtered {
             return true;
         }
         let name = interest.name(interest.queue(queue).name);

@@ -118,7 +118,6 @@ impl Shard {
             headers: options.headers,
             no_responders: options.no_responders,
             async_info: options.protocol >= 1,
-            ..client.choices
         };
         if options.account.is_some() || options.new_account {
             return self.answer(slot, &ProtocolError::AuthorizationViolation);
@@ -192,7 +191,8 @@ impl Shard {
         if let Err(error) = self.may_subscribe(slot, filter, queue) {
             return self.answer(slot, &error);
         }
-        if self.clients.get(slot).choices.filtered || self.clients.get(slot).choices.ruled {
+        let checks = self.clients.get(slot).checks;
+        if checks.filtered || checks.ruled {
             let permissions = self.clients.get(slot).badge.as_deref().and_then(Badge::permissions);
             if permissions.is_some_and(|rules| !rules.may_subscribe(filter, queue)) {
                 self.clients.stats.subscriptions_refused += 1;

@@ -94,7 +94,7 @@ impl Turn<Polled> {
         shard.now = shard.now.max(now);
         shard.clients.spool.reclaim();
         shard.visits_left = VISITS_PER_TURN;
-        shard.clients.now = shard.now;
+        shard.clients.relays.now = shard.now;
         Self { shard, phase: Polled(()) }
     }
 

@@ -124,24 +124,21 @@ impl Oracle {
         let members = publish.matching.iter().map(|index| &self.subs[*index]);
         let members: Vec<&Sub> =
             members.filter(|sub| sub.queue.is_some() && self.is_possible(sub, publish)).collect();
-        let mut names: Vec<&Vec<u8>> =
-            members.iter().filter_map(|sub| sub.queue.as_ref()).collect();
+        let mut names: Vec<_> = members.iter().map(|sub| self.group_of(sub)).collect();
         names.sort_unstable();
         names.dedup();
         let mut lost = 0;
         for name in names {
-            let group = || members.iter().filter(|sub| sub.queue.as_ref() == Some(name));
+            let group = || members.iter().filter(|sub| self.group_of(sub) == name);
             let certain = |sub: &&&Sub| self.is_certain(sub, publish) && sub.max.is_none();
-            let delivered = publish
-                .delivered
-                .iter()
-                .any(|index| self.subs[*index].queue.as_ref() == Some(name));
+            let delivered =
+                publish.delivered.iter().any(|index| self.group_of(&self.subs[*index]) == name);
             let is_excused = group().any(|sub| !self.clients[sub.client].alive);
             if delivered || is_excused || !group().any(|sub| certain(&sub)) {
                 continue;
             }
             if group().all(|sub| certain(&sub)) {
-                let name = String::from_utf8_lossy(name);
+                let name = String::from_utf8_lossy(name.1.map_or(b"", |name| name));
                 fail("group", format!("m{number} reached nobody in group {name}"))?;
             }
             lost += 1;

@@ -16,6 +16,7 @@ use super::journal::{Checked, Event, Heard, Violation, fail};
 use super::mutations::Mutation;
 use super::network::{Ending, Socket};
 use super::oracle::{Mark, NUMBER_DIGITS, Publish};
+use super::realm::{Course, PASSWORD};
 use super::world::World;
 
 /// What a client says in CONNECT, or that it says nothing.
@@ -111,6 +112,8 @@ pub(crate) struct Client {
     /// When the broker last wrote to it and what it wrote was taken.
     pub(crate) last_taken: Instant,
     pub(crate) heard_end: bool,
+    /// Who it says it is, in a world with users.
+    pub(crate) user: Option<Box<str>>,
     /// Has said CONNECT.
     pub(crate) introduced: bool,
     pub(crate) closed: bool,
@@ -138,6 +141,7 @@ impl Client {
             provokes: None,
             last_taken: now,
             heard_end: false,
+            user: None,
             introduced: false,
             closed: false,
             next_op: 1,
@@ -193,6 +197,11 @@ impl World {
                 let as_sent = self.mutation.queue_name(queue.as_deref(), mark.op);
                 let on_wire = self.mutation.filter(&filter, mark.op);
                 client_encode::subscribe(&mut bytes, on_wire, as_sent.as_deref(), &sid);
+                if let Some(text) = self.refused_subscription(client, &filter, queue.as_deref()) {
+                    let expected = Expected::Error { text, closes: None };
+                    self.clients[client].expected.push_back(expected);
+                    return self.send(client, &bytes);
+                }
                 self.oracle.subscribed(client, mark, (&filter, queue.as_deref(), &sid));
                 let may_refuse = self.swarm.refuses_subscriptions();
                 let subscriber = &mut self.clients[client];
@@ -203,8 +212,15 @@ impl World {
                 }
             }
             Op::SubscribeAgain { sid } => {
-                client_encode::subscribe(&mut bytes, b"other.than.before", None, &sid);
-                self.clients[client].expect_ok(mark);
+                let filter = b"other.than.before";
+                client_encode::subscribe(&mut bytes, filter, None, &sid);
+                match self.refused_subscription(client, filter, None) {
+                    None => self.clients[client].expect_ok(mark),
+                    Some(text) => {
+                        let expected = Expected::Error { text, closes: None };
+                        self.clients[client].expected.push_back(expected);
+                    }
+                }
             }
             Op::Unsubscribe { sid, max } => {
                 let as_sent = self.mutation.max(max);
@@ -237,12 +253,34 @@ impl World {
                 }
             }
         }
+        self.send(client, &bytes);
+    }
+
+    /// The error that a subscription meets which its user may not have.
+    fn refused_subscription(
+        &self,
+        client: usize,
+        filter: &[u8],
+        queue: Option<&[u8]>,
+    ) -> Option<String> {
+        let member = self.oracle.clients[client].member.as_ref()?;
+        if member.accepts(filter, queue) {
+            return None;
+        }
+        let filter = String::from_utf8_lossy(filter);
+        let queue = queue.map(|name| format!(" using queue \"{}\"", String::from_utf8_lossy(name)));
+        let queue = queue.unwrap_or_default();
+        Some(format!("Permissions Violation for Subscription to \"{filter}\"{queue}"))
+    }
+
+    /// Puts an operation on its way.
+    fn send(&mut self, client: usize, bytes: &[u8]) {
         // Its own answers, an error, and a 503 with the subject and the reply.
         self.oracle.clients[client].possible_bytes += ANSWER_BYTES;
         let shown = &bytes[..bytes.len().min(LINE_SHOWN)];
         let line = String::from_utf8_lossy(shown).trim_end().replace("\r\n", " | ").into();
         self.journal.note(Event::Says { client, line });
-        self.clients[client].socket.send(&bytes);
+        self.clients[client].socket.send(bytes);
     }
 
     fn say_connect(&mut self, client: usize, mark: Mark, bytes: &mut Vec<u8>) {
@@ -255,11 +293,21 @@ impl World {
             no_responders: choices.no_responders && self.mutation != Mutation::NeverNoResponders,
             protocol: choices.protocol,
             name: Some(format!("client {client}").into()),
+            user: self.clients[client].user.clone(),
+            pass: self.clients[client].user.as_ref().map(|_| PASSWORD.into()),
             ..ConnectOptions::default()
         };
         client_encode::connect(bytes, &options);
         self.oracle.leaves(client, mark);
         self.clients[client].expect_ok(mark);
+    }
+
+    /// What becomes of a client's publish, in a world with users.
+    fn course(&self, client: usize, subject: &[u8]) -> Course {
+        match (&self.oracle.realm, &self.oracle.clients[client].member) {
+            (Some(realm), Some(member)) => realm.publish(member, subject),
+            _ => Course::Sent(Vec::new()),
+        }
     }
 
     fn reply_subject(&self, client: usize) -> Vec<u8> {
@@ -282,6 +330,16 @@ impl World {
             }
             None => client_encode::publish(bytes, &subject, &reply, &payload),
         }
+        let arrivals = match self.course(client, &subject) {
+            Course::Sent(arrivals) => arrivals,
+            Course::Refused(subject) => {
+                let subject = String::from_utf8_lossy(&subject);
+                let text = format!("Permissions Violation for Publish to \"{subject}\"");
+                let expected = Expected::Error { text, closes: None };
+                self.clients[client].expected.push_back(expected);
+                return;
+            }
+        };
         let publisher = &mut self.clients[client];
         if publisher.choices.pedantic && !fanfare_protocol::subject::is_literal(&subject) {
             let text = "Invalid Publish Subject".to_owned();
@@ -295,6 +353,7 @@ impl World {
             headers,
             payload,
             sent: mark,
+            arrivals,
             done: None,
             matching: Vec::new(),
             delivered: Vec::new(),

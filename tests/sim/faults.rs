@@ -13,7 +13,7 @@ use fanfare::core::close::CloseReason;
 use super::clients::{Choices, Client};
 use super::dice::Dice;
 use super::journal::{Checked, Event, fail};
-use super::network::Ending;
+use super::network::{Ending, Signal};
 use super::world::World;
 
 /// See the module's head.
@@ -64,6 +64,8 @@ pub(crate) struct Swarm {
     pub(crate) arrivals: bool,
     /// How often clients act and shards step, relative to one another.
     pub(crate) client_weight: u32,
+    /// Clients are users of accounts that share, with permissions.
+    pub(crate) users: bool,
 }
 
 impl Swarm {
@@ -135,8 +137,25 @@ impl Swarm {
             spurious: dice.percent(20),
             arrivals: dice.percent(40),
             client_weight: dice.between(2, 40),
+            users: false,
         };
-        if dice.percent(15) { swarm.about_fences(dice) } else { swarm }
+        let swarm = if dice.percent(15) { swarm.about_fences(dice) } else { swarm };
+        if !swarm.refuses_subscriptions() && dice.percent(35) { swarm.of_users() } else { swarm }
+    }
+
+    /// A world of users: subjects are literal, and nobody asks.
+    pub(crate) fn of_users(self) -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        Self {
+            users: true,
+            request_share: 0,
+            refused_share: 0,
+            subjects: words(&["a", "b", "a.b", "a.c", "b.c", "a.b.c", "x.b", "svc.x"]),
+            filters: words(&[
+                ">", "a.b", "a.*", "*.b", "a.>", "b", "from.>", "from.a.*", "svc.*", "x.y", "*",
+            ]),
+            ..self
+        }
     }
 
     /// A world in which little happens but what fences are about, on shards that stop and go.
@@ -197,6 +216,7 @@ impl Swarm {
             spurious: false,
             arrivals: false,
             client_weight: 10,
+            users: false,
         }
     }
 
@@ -294,7 +314,6 @@ impl World {
     }
 
     fn spurious_signal(&mut self, client: usize) {
-        use super::network::Signal;
         // A token of a connection that may be long gone (I13).
         let Some(id) = self.clients[client].id else { return };
         let signal = *self.rng.pick(&[Signal::Readable, Signal::Writable]);
@@ -315,6 +334,10 @@ impl World {
         if let Some(signal) = self.clients[client].socket.end(ending) {
             self.signal(client, signal);
         }
+        if ending == Ending::Broken {
+            // A poller reports a broken socket as writable, too.
+            self.signal(client, Signal::Writable);
+        }
     }
 
     /// Connects a client with random choices to a random shard.
@@ -330,7 +353,8 @@ impl World {
             no_responders: headers && self.rng.percent(70),
             protocol: i64::from(self.rng.below(2)),
         };
-        let choices = if self.rng.percent(5) { Choices::SILENT } else { choices };
+        let silent = self.oracle.realm.is_none() && self.rng.percent(5);
+        let choices = if silent { Choices::SILENT } else { choices };
         self.connect(shard, choices, admission)
     }
 
@@ -385,6 +409,11 @@ impl World {
         if admission == Admission::Full {
             client.provokes = Some(CloseReason::MaxConnectionsExceeded);
             self.oracle.clients[number].alive = false;
+        }
+        if let Some(realm) = self.oracle.realm.clone() {
+            let user = realm.pick(&mut self.rng);
+            self.oracle.clients[number].member = Some(realm.member(&user));
+            client.user = Some(user);
         }
         self.clients.push(client);
         self.hosts[shard].arrivals.push_back((number, admission));

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use fanfare::core::arrival::{Admission, Arrival, Transport};
+use fanfare::core::auth::{Decision, Question, Refusal};
 use fanfare::core::batch::Batch;
 use fanfare::core::close::CloseReason;
 use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
@@ -71,6 +72,10 @@ pub(crate) struct Host {
     pub(crate) inbound: Vec<VecDeque<Box<Batch>>>,
     /// Emptied batches on their way home.
     pub(crate) returned: Vec<VecDeque<Box<Batch>>>,
+    /// Decisions that the shard has not been told.
+    pub(crate) decisions: Vec<(ConnId, Decision)>,
+    /// Questions were handed back, and wait for another turn.
+    pub(crate) has_questions: bool,
     /// Batches that a mutation keeps from being pushed in time.
     pub(crate) withheld: Vec<(ShardId, Box<Batch>)>,
     /// How many batches a drain may take from each peer, where a mutation looks too early.
@@ -95,6 +100,8 @@ impl Host {
             turn_time: Instant::default(),
             inbound: (0..shards).map(|_| VecDeque::new()).collect(),
             returned: (0..shards).map(|_| VecDeque::new()).collect(),
+            decisions: Vec::new(),
+            has_questions: false,
             withheld: Vec::new(),
             seen_early: vec![0; shards],
         }
@@ -130,6 +137,8 @@ impl World {
         let Some(Stage::Asleep(shard)) = &host.stage else { return true };
         !host.signals.is_empty()
             || !host.arrivals.is_empty()
+            || !host.decisions.is_empty()
+            || host.has_questions
             || host.has_mail()
             || shard.has_work()
             || (host.has_returns() && shard.wants_batches())
@@ -188,6 +197,18 @@ impl World {
         Stage::Polled(Turn::begin(shard, self.now))
     }
 
+    /// Somebody decides about a client, whichever has waited how long.
+    pub(crate) fn answer_question(&mut self) {
+        let Some(realm) = self.oracle.realm.clone() else { return };
+        let index = self.rng.index(self.questions.len());
+        let (host, client, question) = self.questions.swap_remove(index);
+        let decision = match question {
+            Question::Enter(request) => realm.policy.authority.decide(&request),
+            Question::Answer { .. } => Decision::Refuse(Refusal::Callout),
+        };
+        self.hosts[host].decisions.push((client, decision));
+    }
+
     /// Some handshakes are through, or not wanted, and a few fail.
     fn decide_transports(&mut self, me: usize, turn: &mut Turn<Polled>) {
         for client in std::mem::take(&mut self.hosts[me].undecided) {
@@ -222,6 +243,9 @@ impl World {
             self.hosts[me].signals.push_back((id, signal));
         }
         self.decide_transports(me, &mut turn);
+        for (client, decision) in std::mem::take(&mut self.hosts[me].decisions) {
+            turn.handle_decided(client, decision);
+        }
         while let Some((id, signal)) = self.hosts[me].signals.pop_front() {
             match signal {
                 Signal::Readable => turn.handle_readable(id),
@@ -411,6 +435,16 @@ impl World {
     }
 
     fn finish_turn(&mut self, me: usize, mut turn: Turn<Ticking>) -> Result<Stage, Violation> {
+        self.hosts[me].has_questions = false;
+        while turn.poll_refused().is_some() {}
+        while let Some((client, question)) = turn.poll_question() {
+            if !self.is_calm && self.rng.percent(10) {
+                turn.handle_undecided(client, question);
+                self.hosts[me].has_questions = true;
+                break;
+            }
+            self.questions.push((me, client, question));
+        }
         while let Some(closed) = turn.poll_closed() {
             self.shard_closed(me, &closed)?;
         }

@@ -23,6 +23,7 @@ mod model_turn;
 mod mutations;
 mod network;
 mod oracle;
+mod realm;
 mod runs;
 mod scenarios;
 mod workload;

@@ -4,6 +4,7 @@
 //! Absent: any change of the broker itself. A mutation sits where the broker's bytes, batches and
 //! signals pass through the simulator's hands.
 
+use fanfare::config::access::{Access, Permissions, Rules};
 use fanfare::core::batch::{Batch, Lane};
 use fanfare_protocol::server_op::ServerOp;
 
@@ -50,11 +51,50 @@ pub(crate) enum Mutation {
     LosePong,
     /// Signals of sockets get lost.
     LoseSignal,
+    /// Nothing is denied to subscribers.
+    ForgetSubscribeDeny,
+    /// Everybody may publish everything.
+    ForgetPublishRules,
+    /// Everybody may subscribe to everything, by whatever group.
+    ForgetSubscribeAllow,
+    /// Mappings are not obeyed.
+    ForgetMappings,
+    /// Imports lead nowhere.
+    ForgetImports,
+    /// One account hears another without an import.
+    LeakAccount,
 }
 
 impl Mutation {
     pub(crate) fn withholds_interest(self) -> bool {
         matches!(self, Self::InterestLast | Self::WriteBeforeHandOff)
+    }
+
+    /// The access that the shards are given.
+    pub(crate) fn access(self, mut access: Access) -> Access {
+        match self {
+            Self::ForgetSubscribeDeny => {
+                permissions(&mut access).for_each(|rules| rules.subscribe.deny.clear());
+            }
+            Self::ForgetPublishRules => {
+                permissions(&mut access).for_each(|rules| rules.publish = Rules::default());
+            }
+            Self::ForgetSubscribeAllow => {
+                permissions(&mut access).for_each(|rules| rules.subscribe.allow = None);
+            }
+            Self::ForgetMappings => {
+                access.accounts.iter_mut().for_each(|account| account.mappings.clear());
+            }
+            Self::ForgetImports => {
+                access.accounts.iter_mut().for_each(|account| account.imports.clear());
+            }
+            Self::LeakAccount => {
+                let account = access.accounts[0].name.clone();
+                access.users.iter_mut().for_each(|user| user.account = account.clone());
+            }
+            _ => {}
+        }
+        access
     }
 
     /// How often a drain applies a batch.
@@ -105,6 +145,10 @@ impl Mutation {
         let more = u64::from(self == Self::LargerMaximum);
         max.map(|max| max + more)
     }
+}
+
+fn permissions(access: &mut Access) -> impl Iterator<Item = &mut Permissions> {
+    access.users.iter_mut().filter_map(|user| user.permissions.as_mut())
 }
 
 /// Runs seeds until one reports a violation by one of the checks that are made for this mutation.
@@ -210,4 +254,34 @@ fn a_lost_pong_is_caught() {
 #[test]
 fn a_lost_signal_is_caught() {
     is_caught(Mutation::LoseSignal, &["answer", "lost", "close", "503", "info"]);
+}
+
+#[test]
+fn a_forgotten_denial_is_caught() {
+    is_caught(Mutation::ForgetSubscribeDeny, &["match", "answer"]);
+}
+
+#[test]
+fn publishing_without_permission_is_caught() {
+    is_caught(Mutation::ForgetPublishRules, &["answer", "content"]);
+}
+
+#[test]
+fn subscribing_without_permission_is_caught() {
+    is_caught(Mutation::ForgetSubscribeAllow, &["match", "answer"]);
+}
+
+#[test]
+fn a_forgotten_mapping_is_caught() {
+    is_caught(Mutation::ForgetMappings, &["match", "content", "lost", "group", "answer"]);
+}
+
+#[test]
+fn a_forgotten_import_is_caught() {
+    is_caught(Mutation::ForgetImports, &["lost", "group"]);
+}
+
+#[test]
+fn accounts_that_are_not_apart_are_caught() {
+    is_caught(Mutation::LeakAccount, &["content", "match", "lost", "group"]);
 }

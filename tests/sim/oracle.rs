@@ -6,10 +6,13 @@
 //! client has seen at one step, everybody may act upon at the next.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fanfare_protocol::server_op::Message;
 
+use super::access_oracle::{Arrival, Member, Way};
 use super::journal::{Checked, Heard, Violation, fail};
+use super::realm::Realm;
 
 /// A client, as far as it bears on what others may receive.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub(crate) struct View {
     pub(crate) cut_off: bool,
     /// Most bytes that can have been queued for it.
     pub(crate) possible_bytes: u64,
+    /// Who it is, in a world with users.
+    pub(crate) member: Option<Member>,
     open: BTreeMap<Vec<u8>, usize>,
     subs: Vec<usize>,
     unproven: Vec<usize>,
@@ -78,6 +83,8 @@ pub(crate) struct Publish {
     pub(crate) headers: Option<Vec<u8>>,
     pub(crate) payload: Vec<u8>,
     pub(crate) sent: Mark,
+    /// Where it goes, in a world with users.
+    pub(crate) arrivals: Vec<Arrival>,
     /// Its execution, hand-off included, was proven to its publisher.
     pub(crate) done: Option<u64>,
     /// Subscriptions that match and may exist at its execution.
@@ -92,11 +99,18 @@ pub(crate) struct Oracle {
     pub(crate) clients: Vec<View>,
     pub(crate) subs: Vec<Sub>,
     pub(crate) publishes: Vec<Publish>,
+    /// Users and accounts, in a world that has them.
+    pub(crate) realm: Option<Arc<Realm>>,
     /// Subscriptions that ended and of which some shard may not know yet.
     leaving: Vec<usize>,
 }
 
 impl Oracle {
+    /// The oracle of a world that may have users.
+    pub(crate) fn of(realm: Option<Arc<Realm>>) -> Self {
+        Self { realm, ..Self::default() }
+    }
+
     pub(crate) fn connected(&mut self, shard: usize, echo: bool, headers: bool, responders: bool) {
         self.clients.push(View {
             shard,
@@ -106,6 +120,7 @@ impl Oracle {
             alive: true,
             cut_off: false,
             possible_bytes: 4096,
+            member: None,
             open: BTreeMap::new(),
             subs: Vec::new(),
             unproven: Vec::new(),
@@ -122,8 +137,11 @@ impl Oracle {
         let (filter, queue, sid) = sub;
         let index = self.subs.len();
         let mut undelivered = Vec::new();
+        let realm = self.realm.clone();
+        let member = self.clients[client].member.clone();
         for (number, publish) in self.publishes.iter_mut().enumerate() {
-            if publish.done.is_none() && matches(filter, &publish.subject) {
+            let to = Receiver { member: member.as_ref(), filter, queue };
+            if publish.done.is_none() && publish.is_for(&to, realm.as_deref()) {
                 publish.matching.push(index);
                 undelivered.push(number);
                 self.clients[client].possible_bytes += publish.wire_bytes(sid);
@@ -175,9 +193,13 @@ impl Oracle {
 
     pub(crate) fn published(&mut self, mut publish: Publish) {
         let index = self.publishes.len();
+        let realm = self.realm.clone();
         for (number, sub) in self.subs.iter_mut().enumerate() {
             let possible = sub.gone.is_none() && !sub.refused;
-            if possible && matches(&sub.filter, &publish.subject) {
+            let member = self.clients[sub.client].member.clone();
+            let (filter, queue) = (&sub.filter[..], sub.queue.as_deref());
+            let to = Receiver { member: member.as_ref(), filter, queue };
+            if possible && publish.is_for(&to, realm.as_deref()) {
                 sub.undelivered.push(index);
                 publish.matching.push(number);
                 self.clients[sub.client].possible_bytes += publish.wire_bytes(&sub.sid);
@@ -333,14 +355,38 @@ impl Oracle {
         let publish = &self.publishes[number];
         let strips = !self.clients[client].headers;
         let headers = publish.headers.as_deref().filter(|block| !block.is_empty() && !strips);
-        let is_same = message.subject == publish.subject
-            && message.reply == publish.reply
-            && message.headers == headers
+        let arrival = self.arrival(client, message.subject, publish);
+        let is_request = arrival.is_some_and(|arrival| arrival.way == Way::Service);
+        let is_marked = message.headers.is_some_and(|block| {
+            memchr::memmem::find(block, b"Nats-Request-Info: {\"acc\":\"").is_some()
+        });
+        let as_published = if is_request {
+            is_marked != strips
+        } else {
+            message.headers == headers && message.reply == publish.reply
+        };
+        let is_same = (self.realm.is_none() && message.subject == publish.subject
+            || arrival.is_some())
+            && as_published
             && message.payload == publish.payload;
         if is_same {
             return Ok(());
         }
         fail("content", format!("c{client} hears m{number} with other content than was published"))
+    }
+
+    /// How a message came to a client's account under a subject.
+    fn arrival<'a>(
+        &self,
+        client: usize,
+        subject: &[u8],
+        publish: &'a Publish,
+    ) -> Option<&'a Arrival> {
+        let member = self.clients[client].member.as_ref()?;
+        publish
+            .arrivals
+            .iter()
+            .find(|arrival| arrival.account == member.account && arrival.subject == subject)
     }
 
     fn check_permitted(
@@ -355,7 +401,9 @@ impl Oracle {
             let filter = String::from_utf8_lossy(&sub.filter);
             format!("c{client} hears m{number} on {filter}")
         };
-        if !matches(&sub.filter, &publish.subject) {
+        let member = self.clients[client].member.as_ref();
+        let to = Receiver { member, filter: &sub.filter, queue: sub.queue.as_deref() };
+        if !publish.is_for(&to, self.realm.as_deref()) {
             return fail("match", whom());
         }
         if publish.client == client && !self.clients[client].echo {
@@ -373,12 +421,19 @@ impl Oracle {
         }
         let again = publish.delivered.iter().any(|other| match &sub.queue {
             None => *other == index,
-            Some(_) => self.subs[*other].queue == sub.queue,
+            Some(_) => self.group_of(&self.subs[*other]) == self.group_of(sub),
         });
         if again {
             return fail("once", format!("{}, delivered before", whom()));
         }
         Ok(())
+    }
+
+    /// The group that a subscription is in: groups of one name in different accounts are
+    /// different ones.
+    pub(crate) fn group_of<'a>(&self, sub: &'a Sub) -> (Option<usize>, Option<&'a Vec<u8>>) {
+        let member = self.clients[sub.client].member.as_ref();
+        (member.map(|member| member.account), sub.queue.as_ref())
     }
 
     /// I6: what one client publishes, another receives in that order.
@@ -439,11 +494,30 @@ impl Sub {
     }
 }
 
+/// Who would hear a message.
+struct Receiver<'a> {
+    member: Option<&'a Member>,
+    filter: &'a [u8],
+    queue: Option<&'a [u8]>,
+}
+
 impl Publish {
+    /// Whether it is for a subscription.
+    fn is_for(&self, to: &Receiver<'_>, realm: Option<&Realm>) -> bool {
+        match (realm, to.member) {
+            (Some(realm), Some(member)) => {
+                realm.hears(&self.arrivals, member, to.filter, to.queue) > 0
+            }
+            _ => matches(to.filter, &self.subject),
+        }
+    }
+
     fn wire_bytes(&self, sid: &[u8]) -> u64 {
         let headers = self.headers.as_ref().map_or(0, Vec::len);
         let text = self.subject.len() + self.reply.len() + sid.len() + 32;
-        (text + headers + self.payload.len()) as u64
+        // A share may lengthen the subject, and a request says whose it is.
+        let shared = if self.arrivals.len() > 1 { 160 } else { 0 };
+        (text + headers + self.payload.len() + shared) as u64
     }
 }
 

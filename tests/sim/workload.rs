@@ -163,6 +163,10 @@ impl World {
     }
 
     fn size(&mut self) -> usize {
+        if self.oracle.realm.is_some() {
+            // Every message carries its number, because none asks for an answer.
+            return 8 + self.rng.below(self.swarm.payload_bytes) as usize;
+        }
         if self.rng.percent(5) { 0 } else { self.rng.below(self.swarm.payload_bytes) as usize }
     }
 

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use fanfare::core::arrival::{Admission, Entrance};
-use fanfare::core::ids::ShardId;
+use fanfare::core::auth::Question;
+use fanfare::core::ids::{ConnId, ShardId};
 use fanfare::core::policy::Policy;
 use fanfare::core::shard::{Shard, ShardSetup};
 use fanfare::core::stats::Stats;
@@ -22,6 +23,7 @@ use super::journal::{Checked, Event, Journal, fail};
 use super::mutations::Mutation;
 use super::network::{Ending, Signal};
 use super::oracle::{Mark, Oracle};
+use super::realm::Realm;
 
 /// See the module's head.
 pub(crate) struct World {
@@ -34,6 +36,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) now: Instant,
+    /// Questions about clients that nobody has answered yet.
+    pub(crate) questions: Vec<(usize, ConnId, Question)>,
     /// Micro-steps until a shard is asked to check itself.
     pub(crate) checks_due: u32,
     /// Some group has passed a message on, which may overtake others.
@@ -65,12 +69,16 @@ impl World {
         verbose: bool,
     ) -> Self {
         let start = Instant::from_ns(u64::from(rng.below(1_000_000_000)));
+        let realm = swarm.users.then(|| Arc::new(Realm::draw(&mut rng, mutation)));
+        let policy = realm
+            .as_ref()
+            .map_or_else(|| Arc::new(Policy::open()), |realm| Arc::clone(&realm.policy));
         let hosts = (0..swarm.shards).map(|index| {
             let shard = Shard::new(ShardSetup {
                 id: shard_id(index),
                 shards: swarm.shards,
                 batches_per_peer: swarm.batches_per_peer,
-                policy: Arc::new(Policy::open()),
+                policy: Arc::clone(&policy),
                 limits: Arc::clone(&swarm.limits),
                 entrances: vec![Entrance {
                     info: ServerInfo { max_payload: 65_536, ..ServerInfo::default() },
@@ -90,7 +98,8 @@ impl World {
             rng,
             mutation,
             journal: Journal::new(verbose),
-            oracle: Oracle::default(),
+            oracle: Oracle::of(realm),
+            questions: Vec::new(),
             clients: Vec::new(),
             hosts,
             now: start,
@@ -117,6 +126,7 @@ impl World {
         let weight = self.swarm.client_weight;
         match self.rng.below(100) {
             0 if self.rng.percent(50) => self.fault(),
+            1..4 if !self.questions.is_empty() => self.answer_question(),
             drawn if drawn < 1 + weight / 4 => {
                 let client = self.rng.index(self.clients.len());
                 self.introduce(client);
@@ -239,7 +249,8 @@ impl World {
         self.check_answered()?;
         let dropped = self.sum(|shard| shard.stats().repick_dropped);
         self.oracle.check_quiet(dropped)?;
-        if self.swarm.refused_share == 0 && self.oracle.clients.iter().all(|view| view.alive) {
+        let counted = self.swarm.refused_share == 0 && !self.swarm.users;
+        if counted && self.oracle.clients.iter().all(|view| view.alive) {
             self.oracle.check_counters(&Stats::from_array(self.counters()))?;
         }
         Ok(())
@@ -267,6 +278,10 @@ impl World {
                     self.receive(client, 4 * self.swarm.piece_bytes as usize + 512)?;
                     quiet = if waiting > 0 || !ended { 0 } else { quiet };
                 }
+            }
+            if !self.questions.is_empty() {
+                self.answer_question();
+                quiet = 0;
             }
             for host in 0..self.hosts.len() {
                 for _ in 0..self.rng.between(1, 12) {
