@@ -44,12 +44,11 @@ pub enum ProtocolError {
     StaleConnection,
     /// TLS handshakes arrive faster than they are allowed to.
     ConnectionThrottled,
-    /// A subscription that was removed because it is no longer permitted.
+    /// A subscription that was removed because it is no longer permitted; its queue group is not
+    /// told (`processSubsOnConfigReload`).
     SubscriptionRevoked {
         /// The filter.
         filter: Vec<u8>,
-        /// The queue group.
-        queue: Option<Vec<u8>>,
         /// The client's own name for the subscription.
         sid: Vec<u8>,
     },
@@ -166,8 +165,8 @@ impl fmt::Display for ProtocolError {
             Self::SubscriptionViolation { filter, queue } => {
                 write_subscription(f, filter, queue.as_deref())
             }
-            Self::SubscriptionRevoked { filter, queue, sid } => {
-                write_subscription(f, filter, queue.as_deref())?;
+            Self::SubscriptionRevoked { filter, sid } => {
+                write_subscription(f, filter, None)?;
                 write!(f, " (sid {})", Quoted(sid))
             }
             Self::TooManyTokens(filter) => {

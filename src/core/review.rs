@@ -112,7 +112,7 @@ impl Shard {
         let before = client.account;
         let bound = readmitted.and_then(|admitted| {
             let same = policy.accounts.find(&admitted.account) == Some(before);
-            if same { self.bind(slot, Box::new(admitted)) } else { Err(Refusal::Credentials) }
+            if same { self.bind(slot, Box::new(admitted)) } else { Err(Refusal::Gone) }
         });
         match bound {
             Ok(()) => self.revoke_subscriptions(slot),
@@ -121,7 +121,10 @@ impl Shard {
                 let user = badge.and_then(|badge| badge.admitted.as_ref()?.user.clone());
                 let claimant = user.map_or(Claimant::Nobody, Claimant::User);
                 self.note_refused(slot, claimant, refusal);
-                self.clients.push_error(slot, &refusal.error(Stage::Connected));
+                // Those are closed without a word (`clientHasMovedToDifferentAccount`).
+                if refusal != Refusal::Gone {
+                    self.clients.push_error(slot, &refusal.error(Stage::Connected));
+                }
                 self.clients.doom(slot, refusal.close_reason(Stage::Connected));
             }
         }
@@ -148,7 +151,6 @@ impl Shard {
                 let sid = self.clients.sids.text(sub.sid, &mut digits);
                 let error = ProtocolError::SubscriptionRevoked {
                     filter: filter.to_vec(),
-                    queue: queue.map(<[u8]>::to_vec),
                     sid: sid.to_vec(),
                 };
                 revoked.push((sub.sid, error));

@@ -33,16 +33,16 @@ macro_rules! scenarios {
 
 scenarios! {
     both {
-        bcrypt bcrypt_token jetstream_absent json mappings own_imports proxy_protocol permissions
+        bcrypt bcrypt_token jetstream_absent json mappings proxy_protocol permissions
         streams syntax system_account tls_map tls_optional tls_pinned tls_verify token
         user_and_password logging variables queue_permissions reload_limits reload_tls
         tls_auto tls_delay services tls tls_first no_auth_user connection_types nkeys
         operator_scoped operator_shares trusted_keys reload_operator callout
-        callout_encrypted
+        callout_encrypted operator_expiry reload_users reload_accounts accounts operator
+        limits absent callout_missing
     }
     reference {
-        absent accounts callout_missing limits operator operator_expiry reload_accounts
-        reload_users
+        account_subscriptions advertise no_headers own_imports
     }
 }
 

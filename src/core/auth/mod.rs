@@ -192,6 +192,8 @@ pub struct UserLimits {
 pub enum Refusal {
     /// Nothing that it presented is known or right.
     Credentials,
+    /// After a reload, its user is not there any more, or in another account.
+    Gone,
     /// The way it connected is not allowed to this user.
     ConnectionType,
     /// Its JWT, or its account's, is not in order.

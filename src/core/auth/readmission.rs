@@ -73,8 +73,10 @@ impl Authority {
             }
             VouchedBy::User(before) => {
                 let user = self.users.by_name(name).or_else(|| self.users.by_key(name));
-                let user = user.filter(|user| Fingerprint::of_user(user, self.seed) == before);
-                let user = user.ok_or(Refusal::Credentials)?;
+                let user = user.ok_or(Refusal::Gone)?;
+                if Fingerprint::of_user(user, self.seed) != before {
+                    return REFUSED;
+                }
                 rights(user, way, VouchedBy::User(before))
             }
             VouchedBy::Token(before) => match &self.token {

@@ -57,6 +57,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Credentials => "credentials unknown or wrong",
+            Self::Gone => "user removed, or moved to another account",
             Self::ConnectionType => "connection type not allowed",
             Self::Jwt => "JWT not valid",
             Self::Expired => "JWT expired",
