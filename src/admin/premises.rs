@@ -27,7 +27,8 @@ pub(super) struct Prepared {
     pub(super) told: Vec<String>,
 }
 
-/// Premises of a configuration. What cannot be used is told and left out. Accounts that earlier premises have fetched are kept as long as their signer is
+/// Premises of a configuration. What cannot be used is told and left out. Accounts that earlier
+/// premises have fetched are kept as long as their signer is
 /// trusted.
 pub(super) fn prepare(
     config: &Config,

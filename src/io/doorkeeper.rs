@@ -64,6 +64,8 @@ pub(crate) struct Doorkeeper {
     seats: HashMap<ConnId, Seat>,
     /// Questions that wait for an account, by its key.
     fetching: HashMap<Box<str>, Vec<(ConnId, Question)>>,
+    /// Questions whose account does not come: what is known of it may still be in the mail.
+    settled: Vec<(ConnId, Question)>,
     /// Questions that are decided by what is known now.
     last_asked: VecDeque<(ConnId, Question)>,
 }
@@ -77,8 +79,9 @@ impl Doorkeeper {
         policy: Arc<Policy>,
     ) -> Self {
         let seats = HashMap::new();
-        let (fetching, last_asked) = (HashMap::new(), VecDeque::new());
-        Self { me, workers, ledger, resolver, policy, seats, fetching, last_asked }
+        let (fetching, settled) = (HashMap::new(), Vec::new());
+        let last_asked = VecDeque::new();
+        Self { me, workers, ledger, resolver, policy, seats, fetching, settled, last_asked }
     }
 
     /// Asks again for those who waited for an account.
@@ -93,7 +96,7 @@ impl Doorkeeper {
         if waiting < FETCHING_MAX && self.resolver.want(&account) {
             self.fetching.entry(account).or_default().push((client, question));
         } else {
-            self.last_asked.push_back((client, question));
+            self.settled.push((client, question));
         }
     }
 
@@ -108,6 +111,8 @@ impl Doorkeeper {
         if !self.policy.authority.is_open() {
             turn.handle_wall_clock(wall_ms());
         }
+        // The mail has been read since these were put here.
+        self.last_asked.extend(self.settled.drain(..));
         while let Some(decided) = exchange.next_decided(self.me) {
             let (client, mut decision) = (decided.client, decided.decision);
             if let Decision::Fetch(fetch) = decision {
@@ -151,7 +156,7 @@ impl Doorkeeper {
                 return true;
             }
         }
-        false
+        !self.settled.is_empty()
     }
 
     fn submit(

@@ -83,7 +83,7 @@ impl Resolver {
         if work.absent.get(account).is_some_and(|until| *until > now) {
             return false;
         }
-        if work.under_way.len() >= UNDER_WAY_MAX || !self.0.staff(&mut work, &self.0) {
+        if work.under_way.len() >= UNDER_WAY_MAX || !Shared::staff(&self.0, &mut work) {
             return false;
         }
         work.under_way.insert(account.into());
@@ -128,7 +128,7 @@ impl Shared {
     }
 
     /// Sees to it that a thread is there for one more account.
-    fn staff(&self, work: &mut Work, shared: &Arc<Self>) -> bool {
+    fn staff(shared: &Arc<Self>, work: &mut Work) -> bool {
         if work.idle > work.waiting.len() || work.threads >= THREADS_MAX {
             return true;
         }

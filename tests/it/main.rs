@@ -30,6 +30,7 @@ mod parity_scenarios;
 mod proxy;
 mod reload_command;
 mod reload_load;
+mod resolvers;
 mod rust_client;
 mod secure;
 mod secure_tools;

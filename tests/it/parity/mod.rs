@@ -6,7 +6,7 @@
 mod callout;
 pub(crate) mod certificates;
 mod compare;
-mod fixture;
+pub(crate) mod fixture;
 mod link;
 mod play;
 mod probe;
