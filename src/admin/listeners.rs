@@ -96,6 +96,7 @@ pub(super) fn entrances(
     listening: &[Listening],
     info: &ServerInfo,
 ) -> Vec<Entrance> {
+    let info = ServerInfo { headers: !config.no_headers, ..info.clone() };
     let pairs = config.listeners.iter().zip(listening);
     pairs.map(|(listener, open)| entrance(listener, &open.listener, info.clone())).collect()
 }
@@ -111,6 +112,9 @@ fn entrance(config: &listen::Listener, open: &Listener, mut info: ServerInfo) ->
             info.port = 0;
         }
     }
+    if let Some(advertise) = &config.advertise {
+        (info.host, info.port) = advertised(advertise, info.port);
+    }
     if let Some(tls) = &config.tls {
         info.tls_required = !tls.allow_non_tls;
         info.tls_available = tls.allow_non_tls;
@@ -121,6 +125,18 @@ fn entrance(config: &listen::Listener, open: &Listener, mut info: ServerInfo) ->
         connection_type: config.connection_type,
         maps_certificates: config.tls.as_ref().is_some_and(|tls| tls.verify_and_map),
         behind_proxy: config.proxy_protocol,
+    }
+}
+
+/// The host and port that clients are told; the port that is listened on unless one is named.
+fn advertised(text: &str, port: u16) -> (String, u16) {
+    let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
+    // More than one colon outside of brackets is an address of IPv6 without a port.
+    match text.rsplit_once(':') {
+        Some((host, named)) if !host.contains(':') || host.ends_with(']') => {
+            named.parse().map_or_else(|_| (bare(text), port), |named| (bare(host), named))
+        }
+        _ => (bare(text), port),
     }
 }
 
@@ -138,3 +154,16 @@ impl Listening {
 
 /// The token of the first listener; smaller ones are the supervisor's.
 const FIRST_LISTENER: usize = 16;
+
+#[test]
+fn an_advertised_address_may_leave_out_its_port() {
+    let check = |text: &str, host: &str, port: u16| {
+        assert_eq!(advertised(text, 7), (host.to_owned(), port), "{text}");
+    };
+    check("broker.example:4333", "broker.example", 4333);
+    check("broker.example", "broker.example", 7);
+    check("[2001:db8::1]:4333", "2001:db8::1", 4333);
+    check("[2001:db8::1]", "2001:db8::1", 7);
+    check("2001:db8::1", "2001:db8::1", 7);
+    check("192.0.2.1:70000", "192.0.2.1:70000", 7);
+}

@@ -33,7 +33,7 @@ pub struct Entrance {
 impl Default for Entrance {
     fn default() -> Self {
         Self {
-            info: ServerInfo::default(),
+            info: ServerInfo { headers: true, ..ServerInfo::default() },
             connection_type: ConnectionType::Standard,
             maps_certificates: false,
             behind_proxy: false,
@@ -217,7 +217,7 @@ mod tests {
 
     fn shard() -> Box<Shard> {
         let entrance = |tls_required| Entrance {
-            info: ServerInfo { tls_required, ..ServerInfo::default() },
+            info: ServerInfo { tls_required, headers: true, ..ServerInfo::default() },
             ..Entrance::default()
         };
         Box::new(Shard::new(ShardSetup {

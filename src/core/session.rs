@@ -109,13 +109,15 @@ impl Shard {
                 self.remove_receiver(sub);
             }
         }
+        let listener = self.clients.get(slot).listener.index();
+        let has_headers = self.entrances.get(listener).is_none_or(|it| it.info.headers);
         let client = self.clients.get_mut(slot);
         client.connected = true;
         client.choices = Choices {
             verbose: options.verbose,
             pedantic: options.pedantic,
             echo: options.echo,
-            headers: options.headers,
+            headers: options.headers && has_headers,
             no_responders: options.no_responders,
             async_info: options.protocol >= 1,
         };
@@ -133,7 +135,7 @@ impl Shard {
         if !matches!(options.protocol, 0 | 1) {
             return self.answer(slot, &ProtocolError::InvalidClientProtocol);
         }
-        if options.no_responders && !options.headers {
+        if options.no_responders && !self.clients.get(slot).choices.headers {
             return self.answer(slot, &ProtocolError::NoRespondersNeedsHeaders);
         }
         self.clients.describe(slot, options);

@@ -39,10 +39,10 @@ scenarios! {
         tls_auto tls_delay services tls tls_first no_auth_user connection_types nkeys
         operator_scoped operator_shares trusted_keys reload_operator callout
         callout_encrypted operator_expiry reload_users reload_accounts accounts operator
-        limits absent callout_missing
+        limits absent callout_missing no_headers advertise
     }
     reference {
-        account_subscriptions advertise no_headers own_imports
+        account_subscriptions own_imports
     }
 }
 

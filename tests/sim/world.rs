@@ -81,7 +81,11 @@ impl World {
                 policy: Arc::clone(&policy),
                 limits: Arc::clone(&swarm.limits),
                 entrances: vec![Entrance {
-                    info: ServerInfo { max_payload: 65_536, ..ServerInfo::default() },
+                    info: ServerInfo {
+                        headers: true,
+                        max_payload: 65_536,
+                        ..ServerInfo::default()
+                    },
                     ..Entrance::default()
                 }],
                 seed: rng.number(),

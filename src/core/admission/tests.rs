@@ -288,13 +288,17 @@ fn whose_user_is_gone_or_changed_must_leave() {
     let access = users(vec![user("a", "one"), user("b", "two")]);
     let changed = users(vec![user("a", "other"), user("b", "two")]);
     let gone = users(vec![user("b", "two")]);
-    for (reloaded, expected) in [(&access, ""), (&changed, REFUSED), (&gone, REFUSED)] {
+    // Who is gone is closed without a word.
+    for (reloaded, expected, stays) in
+        [(&access, "", true), (&changed, REFUSED, false), (&gone, "", false)]
+    {
         let mut world = World::new(&access);
         world.hears(&connect("a", "one"));
         assert_eq!(world.reloads(reloaded), expected);
-        if expected.is_empty() {
+        if stays {
             assert_eq!(world.hears("PING\r\n"), "PONG\r\n");
         } else {
+            assert_eq!(world.closed, Some(CloseReason::AuthorizationViolation));
             assert_eq!(world.refused.len(), 1);
             assert!(world.refused[0].starts_with("authentication error - User \"a\": "));
         }
