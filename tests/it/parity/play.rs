@@ -166,17 +166,7 @@ impl Play<'_> {
                 self.server.copy(from, to);
                 Ok(())
             }
-            Action::Libraries(options) => {
-                let options = self.fill_all(options)?;
-                let address = self.server.broker.address();
-                let case = probe::case(address, &options, &self.fixtures)?;
-                for (library, told) in probe::LIBRARIES.into_iter().zip(probe::ask(&[case])) {
-                    for text in told.concat() {
-                        self.push(library, text, Vec::new());
-                    }
-                }
-                Ok(())
-            }
+            Action::Libraries(options) => self.libraries(options),
             Action::Callout(options) => {
                 let options = self.fill_all(options)?;
                 let address = self.server.broker.address();
@@ -184,6 +174,19 @@ impl Play<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Has all client libraries do the same, and records what they tell.
+    fn libraries(&mut self, options: &Options) -> Result<(), Failure> {
+        let options = self.fill_all(options)?;
+        let address = self.server.broker.address();
+        let case = probe::case(address, &options, &self.fixtures)?;
+        for (library, told) in probe::LIBRARIES.into_iter().zip(probe::ask(&[case])) {
+            for text in told.concat() {
+                self.push(library, text, Vec::new());
+            }
+        }
+        Ok(())
     }
 
     /// Fills in the values of options.
