@@ -39,10 +39,11 @@ scenarios! {
         tls_auto tls_delay services tls tls_first no_auth_user connection_types nkeys
         operator_scoped operator_shares trusted_keys reload_operator callout
         callout_encrypted operator_expiry reload_users reload_accounts accounts operator
-        limits absent callout_missing no_headers advertise
+        limits absent callout_missing no_headers advertise trusted_proxies
+        resolver_directory tls_several jetstream
     }
     reference {
-        account_subscriptions own_imports
+        account_subscriptions latency own_imports
     }
 }
 

@@ -44,13 +44,17 @@ impl Link {
         Self { socket: Some(Socket::Plain(stream)), pending: Vec::new(), ended: false }
     }
 
-    /// Goes on with TLS, showing the certificate of that name if there is one. Returns the name
-    /// of the server's certificate, or why there is none.
-    pub(crate) fn secure(&mut self, certificate: Option<&str>) -> Result<&'static str, String> {
+    /// Goes on with TLS, asking for a host and showing the certificate of that name if there is
+    /// one. Returns the name of the server's certificate, or why there is none.
+    pub(crate) fn secure(
+        &mut self,
+        host: &str,
+        certificate: Option<&str>,
+    ) -> Result<&'static str, String> {
         let Some(Socket::Plain(stream)) = self.socket.take() else {
             return Err("there is TLS already".to_owned());
         };
-        let name = ServerName::try_from("localhost").expect("a name");
+        let name = ServerName::try_from(host.to_owned()).map_err(|why| why.to_string())?;
         let config = Arc::new(config(certificate));
         let session = ClientConnection::new(config, name).map_err(|why| why.to_string())?;
         let mut secure = Box::new(StreamOwned::new(session, stream));

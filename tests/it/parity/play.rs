@@ -217,10 +217,9 @@ impl Play<'_> {
         }
         let client = Client { link, joined: false, nonce: None, recent: Vec::new() };
         self.clients.insert(name.to_owned(), client);
-        let certificate = options.get("certificate").map(String::as_str);
         let tls = options.get("tls").map(String::as_str);
         if tls == Some("first") {
-            self.secure(name, certificate)?;
+            self.secure(name, options)?;
         }
         if options.contains_key("silent") {
             return Ok(());
@@ -230,14 +229,16 @@ impl Play<'_> {
         }
         self.until(name, |said| said.starts_with("INFO "))?;
         if tls == Some("") {
-            self.secure(name, certificate)?;
+            self.secure(name, options)?;
         }
         Ok(())
     }
 
     /// Starts TLS and records how that went.
-    fn secure(&mut self, name: &str, certificate: Option<&str>) -> Result<(), Failure> {
-        let text = match self.client(name)?.link.secure(certificate) {
+    fn secure(&mut self, name: &str, options: &Options) -> Result<(), Failure> {
+        let certificate = options.get("certificate").map(String::as_str);
+        let host = options.get("host").map_or("localhost", String::as_str);
+        let text = match self.client(name)?.link.secure(host, certificate) {
             Ok(server) => format!("<TLS, certificate {server}>"),
             Err(_) => "<TLS refused>".to_owned(),
         };
@@ -370,7 +371,7 @@ fn connect_body(
                 let more = serde_json::from_str(&value.replace('\'', "\""));
                 overlay(&mut body, more.map_err(|why| format!("{value}: {why}"))?);
             }
-            "signer" | "unsigned" | "tls" | "certificate" | "preface" => {}
+            "signer" | "unsigned" | "tls" | "certificate" | "host" | "preface" => {}
             other => return Err(format!("what is {other}=?")),
         }
     }
