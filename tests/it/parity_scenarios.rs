@@ -33,17 +33,17 @@ macro_rules! scenarios {
 
 scenarios! {
     both {
-        bcrypt bcrypt_token jetstream_absent json mappings proxy_protocol permissions
-        streams syntax system_account tls_map tls_optional tls_pinned tls_verify token
-        user_and_password logging variables queue_permissions reload_limits reload_tls
-        tls_auto tls_delay services tls tls_first no_auth_user connection_types nkeys
-        operator_scoped operator_shares trusted_keys reload_operator callout
-        callout_encrypted operator_expiry reload_users reload_accounts accounts operator
-        limits absent callout_missing no_headers advertise trusted_proxies
-        resolver_directory tls_several jetstream
+        absent accounts advertise bcrypt bcrypt_token callout callout_encrypted
+        callout_missing connection_types jetstream jetstream_absent json limits logging
+        mappings nkeys no_auth_user no_headers operator operator_expiry operator_scoped
+        operator_shares own_imports permissions proxy_protocol queue_permissions
+        reload_accounts reload_limits reload_operator reload_tls reload_users
+        resolver_directory services streams syntax system_account tls tls_auto tls_delay
+        tls_first tls_map tls_optional tls_pinned tls_several tls_verify token trusted_keys
+        trusted_proxies user_and_password variables
     }
     reference {
-        account_subscriptions latency own_imports
+        account_subscriptions latency
     }
 }
 
