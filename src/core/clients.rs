@@ -17,6 +17,7 @@ use super::badge::{Badge, Standing};
 use super::close::CloseReason;
 use super::ids::{AccountId, ClientNumber, ConnId, Generation, ListenerId, Slot};
 use super::inbox::Inbox;
+use super::marks::{Checks, Places};
 use super::outbox::{Gather, Outbox};
 use super::relay::Relays;
 use super::sids::{Sid, SidTable};
@@ -39,18 +40,6 @@ pub(crate) struct Choices {
     pub(crate) async_info: bool,
 }
 
-/// Which of its messages need more than the plain way. Beside the choices, because those are
-/// copied for every message and these are asked about once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Checks {
-    /// What it publishes is subject to rules: permissions, mappings, other accounts, a rate.
-    pub(crate) ruled: bool,
-    /// It may publish only so fast.
-    pub(crate) paced: bool,
-    /// What it would be sent is looked at first, or noted.
-    pub(crate) filtered: bool,
-}
-
 impl Choices {
     pub(crate) const BEFORE_CONNECT: Self = Self {
         verbose: true,
@@ -60,37 +49,6 @@ impl Choices {
         no_responders: false,
         async_info: false,
     };
-}
-
-/// Where a client stands in the shard's lists.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Places {
-    /// The socket may have bytes that were not read.
-    pub(crate) readable: bool,
-    /// In the list of clients to read.
-    pub(crate) ready: bool,
-    /// A command waits for a free batch; nothing more is read.
-    pub(crate) parked: bool,
-    /// Parked for being too fast; a timer lets it go on.
-    pub(crate) paused: bool,
-    /// In the list of clients to write.
-    pub(crate) dirty: bool,
-    /// The socket took less than it was given; it will say when it takes more.
-    pub(crate) blocked: bool,
-    /// What was taken last is not all on its way.
-    pub(crate) held: bool,
-    /// Something was blocked and has not been written out since.
-    pub(crate) waiting: bool,
-    /// In the list of clients whose sockets are to be closed.
-    pub(crate) closed: bool,
-    /// The peer sends no more.
-    pub(crate) input_ended: bool,
-    /// The peer has ended its side; the end is behind the bytes that are left.
-    pub(crate) hangup: bool,
-    /// Whether the connection will be secured is not known yet: no time is kept for it.
-    pub(crate) undecided: bool,
-    pub(crate) ping_timer: bool,
-    pub(crate) deadline_timer: bool,
 }
 
 /// One connection and everything the broker knows about it.

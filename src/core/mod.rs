@@ -21,10 +21,10 @@
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
 //! `bucket`, `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
 //! `permissions`, `publish_cache`, `grants`), how subjects change (`mappings`,
-//! `shares`), a client's ends (`inbox`, `segment`, `spool`, `outbox`, `subs`,
+//! `shares`), a client's ends (`inbox`, `segment`, `spool`, `outbox`, `subs`, `marks`,
 //! `clients`), who wants what (`trie`, `filters`, `interest`, `groups`, `plan`), between shards
 //! (`message`, `batch`, `mesh`), what happens (`deliver`, `route`, `session`, `intake`, `slow`,
-//! `arrival`, `farewell`), and the whole (`placement`, `shard`, `turn`).
+//! `arrival`, `greeting`, `farewell`), and the whole (`placement`, `shard`, `turn`).
 
 pub mod accounts;
 pub mod admission;
@@ -40,6 +40,7 @@ mod deliver;
 mod farewell;
 mod filters;
 pub mod grants;
+mod greeting;
 mod groups;
 pub mod ids;
 mod inbox;
@@ -49,6 +50,7 @@ mod lame_duck;
 mod latency;
 mod legs;
 pub mod mappings;
+mod marks;
 mod mesh;
 mod message;
 mod outbox;
