@@ -73,9 +73,10 @@ impl Shard {
         None
     }
 
-    /// Takes a question back that nobody had room for.
+    /// Takes a question back that nobody had room for. It goes behind the others: there may be
+    /// room for those.
     pub(crate) fn handle_undecided(&mut self, id: ConnId, question: Question) {
-        self.questions.push_front((id, question));
+        self.questions.push_back((id, question));
     }
 
     /// Asks again about a client that still waits.

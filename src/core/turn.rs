@@ -413,6 +413,11 @@ impl Turn<Ticking> {
         self.shard.handle_undecided(client, question);
     }
 
+    /// Whether questions wait that nobody has taken.
+    pub fn has_questions(&self) -> bool {
+        !self.shard.questions.is_empty()
+    }
+
     /// The next client that was not let in.
     pub fn poll_refused(&mut self) -> Option<Refused> {
         self.shard.poll_refused()

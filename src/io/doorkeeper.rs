@@ -144,19 +144,33 @@ impl Doorkeeper {
             let text = format!("{} - cid:{} - {refused}", refused.peer, refused.number.0);
             log.line(Level::Error, text);
         }
-        while let Some((client, question)) = self.last_asked.pop_front() {
+        // There may be no room for one address and room for the next: each question is offered
+        // once, and those that are refused wait, in order, behind all others.
+        let mut refused = Vec::new();
+        let mut left = LOOKS_PER_TURN;
+        while left > 0 && self.workers.has_room() {
+            let Some((client, question)) = self.last_asked.pop_front() else { break };
+            left -= 1;
             if let Err(question) = self.submit(client, question, Knowledge::Final, log) {
-                self.last_asked.push_front((client, question));
-                return true;
+                refused.push((client, question));
             }
         }
-        while let Some((client, question)) = turn.poll_question() {
+        let mut has_more = !self.last_asked.is_empty() || !refused.is_empty();
+        self.last_asked.extend(refused.drain(..));
+        // Neither kind of question can keep the other from being looked at.
+        left = LOOKS_PER_TURN;
+        while left > 0 && self.workers.has_room() {
+            let Some((client, question)) = turn.poll_question() else { break };
+            left -= 1;
             if let Err(question) = self.submit(client, question, Knowledge::MayGrow, log) {
-                turn.handle_undecided(client, question);
-                return true;
+                refused.push((client, question));
             }
         }
-        !self.settled.is_empty()
+        for (client, question) in refused {
+            turn.handle_undecided(client, question);
+        }
+        has_more |= turn.has_questions();
+        has_more || !self.settled.is_empty()
     }
 
     fn submit(
@@ -188,6 +202,8 @@ fn address(question: &Question) -> Option<IpAddr> {
     }
 }
 
+/// Questions of each kind that one turn offers to the workers.
+const LOOKS_PER_TURN: usize = 1024;
 /// Questions of one shard that wait for accounts.
 const FETCHING_MAX: usize = 4096;
 
@@ -196,3 +212,6 @@ fn wall_ms() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,11 @@ impl<Q: Send + 'static> WorkerPool<Q> {
         taken
     }
 
+    /// Whether there is room for a job of any address at all.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shared.places.load(Ordering::Acquire) < JOBS_MAX
+    }
+
     /// What has been done so far.
     pub(crate) fn stats(&self) -> WorkerStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -210,9 +210,9 @@ fn questions_come_back_when_nobody_has_room() {
     let mut turn = Turn::begin(world.shard.take().unwrap(), Instant::default());
     turn.handle_wall_clock(WALL_MS);
     let mut turn = turn.read().drain().route().data().write().tick();
-    assert!(turn.poll_question().is_none());
+    assert!(turn.poll_question().is_none() && !turn.has_questions());
     turn.handle_undecided(client, question);
-    assert!(turn.poll_question().is_some());
+    assert!(turn.has_questions() && turn.poll_question().is_some());
 }
 
 #[test]
