@@ -109,7 +109,7 @@ impl Shard {
         if let Some(nonce) = arrival.nonce {
             client.badge.get_or_insert_default().nonce = nonce;
         }
-        if self.policy.authority.is_open() {
+        if !self.policy.asks() {
             self.set_pace(id.slot);
             self.refresh_choices(id.slot);
         } else {

@@ -42,6 +42,10 @@ impl Shard {
         line: &PublishLine<'_>,
         body: Body<'_>,
     ) -> Flow {
+        if line.total_len as usize > self.payload_max(slot) {
+            // It was framed by the bounds of before the CONNECT that stands in front of it.
+            return self.answer(slot, &ProtocolError::MaxPayload);
+        }
         let checks = self.clients.get(slot).checks;
         if checks.paced
             && let Err(until) = self.pass(slot, line.total_len)
@@ -161,6 +165,8 @@ impl Shard {
                 let body = Body::Shared(&marked.body);
                 delivered |= self.send_leg(slot, account, Some(service), leg, &line, body);
             }
+            // Not before the last leg: its plan names lists that this may free.
+            self.end_finished();
             if !delivered {
                 self.answer_nobody(slot, line);
             }

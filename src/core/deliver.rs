@@ -24,6 +24,8 @@ pub(crate) struct Delivery<'m> {
     plain: Option<(RecordId, usize)>,
     delivered: u64,
     relayed: u64,
+    /// Who published it, where that is a client of this shard.
+    from: Option<Slot>,
 }
 
 /// When a receiver's permission to see a message is checked.
@@ -45,7 +47,13 @@ impl<'m> Delivery<'m> {
             plain: None,
             delivered: 0,
             relayed: 0,
+            from: None,
         }
+    }
+
+    /// Notes who published the message: nobody may grant itself the right to answer.
+    pub(crate) fn from(self, client: Slot) -> Self {
+        Self { from: Some(client), ..self }
     }
 
     /// Receivers that took it so far, the broker's own client among them.
@@ -140,7 +148,9 @@ impl<'m> Delivery<'m> {
         if check == Check::AtDelivery && !permissions.may_receive(self.message.subject(), None) {
             return false;
         }
-        if let Some(grant) = permissions.responses().filter(|_| self.message.reply_len > 0) {
+        let is_own = self.from == Some(parts.client.id.slot);
+        let is_request = self.message.reply_len > 0 && !is_own;
+        if let Some(grant) = permissions.responses().filter(|_| is_request) {
             badge.grants.grant(self.message.reply(), parts.relays.now, &grant);
         }
         true

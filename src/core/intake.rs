@@ -102,10 +102,8 @@ impl Shard {
                 self.yielded = true;
                 return;
             }
-            let Some(slot) = self.parked.pop_front() else { return };
-            if !self.clients.contains(slot) {
-                continue;
-            }
+            let Some(id) = self.parked.pop_front() else { return };
+            let Some(slot) = self.clients.resolve(id) else { continue };
             let client = self.clients.get_mut(slot);
             if !std::mem::replace(&mut client.places.parked, false) || client.closing.is_some() {
                 continue;
@@ -124,7 +122,8 @@ impl Shard {
         // What waits here is no fault of the client's.
         client.operated = true;
         client.last_input = now;
-        self.parked.push_back(slot);
+        let id = client.id;
+        self.parked.push_back(id);
         self.clients.stats.parked += 1;
     }
 
@@ -133,7 +132,13 @@ impl Shard {
         if client.closing.is_some() {
             return;
         }
-        if client.standing != Standing::Bound {
+        if client.standing == Standing::Waiting {
+            return self.hold(slot, bytes);
+        }
+        if client.standing == Standing::Stranger {
+            if bytes.is_empty() {
+                return;
+            }
             match self.meets_first_rule(slot, bytes) {
                 Flow::Done => {}
                 Flow::Wait => return self.hold(slot, bytes),
@@ -216,9 +221,10 @@ impl Shard {
 
     /// Lets a paused client go on, in the next turn's route phase.
     pub(crate) fn pause_due(&mut self, slot: Slot) {
-        let places = &mut self.clients.get_mut(slot).places;
-        if std::mem::replace(&mut places.paused, false) {
-            self.parked.push_back(slot);
+        let client = self.clients.get_mut(slot);
+        let id = client.id;
+        if std::mem::replace(&mut client.places.paused, false) {
+            self.parked.push_back(id);
             self.yielded = true;
         }
     }
@@ -275,7 +281,7 @@ impl Shard {
         let client = self.clients.get_mut(slot);
         client.operated = true;
         client.last_input = self.now;
-        if flow == Flow::Park {
+        if matches!(flow, Flow::Park | Flow::Pause) {
             assembly.restore_body(body);
             client.inbox.assembly = Some(assembly);
         } else if client.closing.is_some() {

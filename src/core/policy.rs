@@ -83,6 +83,11 @@ impl Policy {
         })
     }
 
+    /// Whether anybody has to be asked before a client is in: who it is, or how many there are.
+    pub fn asks(&self) -> bool {
+        self.counts_connections || !self.authority.is_open()
+    }
+
     /// How long a client may take to come in unless the configuration says otherwise.
     pub const ENTRY_TIMEOUT_NS: u64 = 2_000_000_000;
 }

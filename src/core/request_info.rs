@@ -58,14 +58,17 @@ pub(crate) fn mark(line: &PublishLine<'_>, body: Body<'_>, requester: &Requester
     if rest.is_empty() {
         marked.extend_from_slice(b"NATS/1.0\r\n");
     }
-    while let Some(end) = memchr::memmem::find(rest, b"\r\n") {
-        let (header, behind) = rest.split_at(end + 2);
+    // At a lone LF, too: there are readers that end lines at it.
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (header, behind) = rest.split_at(end + 1);
         if !is_ours(header) {
             marked.extend_from_slice(header);
         }
         rest = behind;
     }
-    marked.extend_from_slice(rest);
+    if !is_ours(rest) {
+        marked.extend_from_slice(rest);
+    }
     marked.extend_from_slice(NAME);
     marked.extend_from_slice(b": ");
     write_json(&mut marked, requester);
@@ -139,6 +142,10 @@ mod tests {
 
     #[test]
     fn garbage_for_headers_is_carried_along() {
+        let forged = "NATS/1.0\r\nA: b\nNats-Request-Info: {\"acc\":\"SYS\"}\r\n\r\n";
+        let length = u32::try_from(forged.len()).expect("short");
+        let (text, ..) = marked(Some(length), format!("{forged}hi\r\n").as_bytes());
+        assert!(!text.contains("SYS"), "{text}");
         for block in ["", "x", "\r\n", "NATS/1.0", "NATS/1.0\r\nA", "\r\n\r\n\r\n"] {
             let length = u32::try_from(block.len()).expect("short");
             let (text, ..) = marked(Some(length), format!("{block}hi\r\n").as_bytes());

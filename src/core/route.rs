@@ -72,7 +72,9 @@ impl Shard {
             return Flow::Park;
         }
         self.accept_publish(slot, line, choices);
-        if !self.deliver_here(slot, body, choices) && self.plan.targets == 0 {
+        let delivered = self.deliver_here(slot, body, choices);
+        self.end_finished();
+        if !delivered && self.plan.targets == 0 {
             self.answer_nobody(slot, line);
         }
         Flow::Done
@@ -220,10 +222,11 @@ impl Shard {
         true
     }
 
-    /// Delivers to this shard's part of the plan. Says whether anybody took it.
+    /// Delivers to this shard's part of the plan. Says whether anybody took it. The caller ends the
+    /// subscriptions that this finished, once no plan names them any more.
     #[inline(always)]
     pub(crate) fn deliver_here(&mut self, slot: Slot, body: Body<'_>, choices: Choices) -> bool {
-        let mut delivery = Delivery::new(self.head.message(body));
+        let mut delivery = Delivery::new(self.head.message(body)).from(slot);
         let except = (!choices.echo).then_some(slot);
         for filter in &self.plan.filters {
             let list = List::Plain(*filter);
@@ -237,7 +240,6 @@ impl Shard {
         }
         let delivered = delivery.delivered() > 0;
         delivery.finish(&mut self.clients);
-        self.end_finished();
         delivered
     }
 
@@ -265,6 +267,10 @@ impl Shard {
         self.clients.stats.messages_unmatched += 1;
         let client = self.clients.get(slot);
         if line.reply.is_empty() || !client.choices.no_responders {
+            return;
+        }
+        let permissions = client.badge.as_deref().and_then(Badge::permissions);
+        if permissions.is_some_and(|rules| !rules.may_receive(line.reply, None)) {
             return;
         }
         let Some((filter, position)) = self.own_subscription(slot, line.reply) else { return };

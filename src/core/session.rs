@@ -8,10 +8,11 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::op::ClientOp;
 use fanfare_protocol::subject::{self, Filter};
 
-use super::badge::Badge;
+use super::badge::{Badge, Standing};
 use super::clients::Choices;
 use super::close::CloseReason;
 use super::filters::Member;
+use super::grants::ResponseGrants;
 use super::ids::Slot;
 use super::mesh;
 use super::message::Body;
@@ -102,9 +103,15 @@ impl Shard {
     fn connect(&mut self, slot: Slot, json: &[u8]) -> Flow {
         let before = self.options_before(slot);
         let Ok(options) = before.updated(json) else { return self.violation(slot) };
-        if self.clients.get(slot).connected {
-            // A second CONNECT begins anew: old subscriptions vanish. One by one, because the end
-            // of one may move another of the same client inside their list.
+        let was_somebody =
+            self.clients.get(slot).badge.as_ref().is_some_and(|badge| badge.admitted.is_some());
+        if self.clients.get(slot).connected || was_somebody {
+            // A second CONNECT begins anew, and so does one behind a guest's operations: old
+            // subscriptions vanish. One by one, because the end of one may move another of the
+            // same client inside their list.
+            if let Some(badge) = &mut self.clients.get_mut(slot).badge {
+                badge.grants = ResponseGrants::default();
+            }
             while let Some(sub) = self.clients.get_mut(slot).subs.pop() {
                 self.remove_receiver(sub);
             }
@@ -124,8 +131,14 @@ impl Shard {
         if options.account.is_some() || options.new_account {
             return self.answer(slot, &ProtocolError::AuthorizationViolation);
         }
-        if !self.policy.authority.is_open() {
+        if self.policy.asks() {
             return self.ask_to_enter(slot, options);
+        }
+        if self.clients.get(slot).standing != Standing::Bound {
+            // It came when somebody was asked, and nobody is any more.
+            self.clients.get_mut(slot).standing = Standing::Bound;
+            self.set_pace(slot);
+            self.refresh_choices(slot);
         }
         self.finish_connect(slot, &options)
     }
@@ -259,7 +272,11 @@ impl Shard {
         }
         let client = self.clients.get(slot);
         let of_user = client.badge.as_ref().and_then(|badge| badge.subscriptions_max());
-        let most = of_user.unwrap_or(self.limits.subscriptions_max);
+        let most = self.limits.subscriptions_max;
+        if of_user.is_some_and(|most| client.subs.len() >= most) {
+            self.clients.stats.subscriptions_refused += 1;
+            return Err(ProtocolError::MaxSubscriptions);
+        }
         if most > 0 && client.subs.len() >= most {
             self.clients.stats.subscriptions_refused += 1;
             return Err(ProtocolError::MaxSubscriptions);

@@ -100,7 +100,7 @@ pub struct Shard {
     pub(crate) group_queues: Vec<(TextId, Slot)>,
     pub(crate) handles: Vec<Handle>,
     /// Clients whose next command waits for a batch, oldest first.
-    pub(crate) parked: VecDeque<Slot>,
+    pub(crate) parked: VecDeque<ConnId>,
     /// How many batches had been returned when the parked ones were last tried.
     pub(crate) parked_at: u64,
     /// Clients whose sockets may have bytes.
