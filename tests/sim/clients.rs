@@ -517,7 +517,10 @@ impl World {
 fn is_unprovoked(text: &[u8]) -> bool {
     matches!(
         text,
-        b"Stale Connection" | b"Authentication Timeout" | b"maximum connections exceeded"
+        b"Stale Connection"
+            | b"Authentication Timeout"
+            | b"Authorization Violation"
+            | b"maximum connections exceeded"
     )
 }
 

@@ -378,11 +378,12 @@ impl World {
                 limits.shard_spool_bytes_max.min(limits.total_spool_bytes_max) < 1_000_000
             }
             CloseReason::StaleConnection | CloseReason::AuthenticationTimeout => self.swarm.jumps,
+            // Somebody has taken too long to decide.
+            CloseReason::AuthorizationViolation => self.swarm.jumps && self.swarm.users,
             CloseReason::MaxAccountConnectionsExceeded
             | CloseReason::MaxConnectionsExceeded
             | CloseReason::MaxControlLineExceeded
             | CloseReason::MaxPayloadExceeded
-            | CloseReason::AuthorizationViolation
             | CloseReason::AuthenticationExpired
             | CloseReason::CredentialsRevoked
             | CloseReason::NoRespondersRequiresHeaders

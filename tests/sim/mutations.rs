@@ -218,7 +218,7 @@ fn a_lost_subscribe_is_caught() {
 
 #[test]
 fn a_larger_maximum_is_caught() {
-    is_caught(Mutation::LargerMaximum, &["max", "ended"]);
+    is_caught(Mutation::LargerMaximum, &["max", "ended", "counters"]);
 }
 
 #[test]
