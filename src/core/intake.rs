@@ -10,6 +10,7 @@ use fanfare_protocol::limits::DecodeLimits;
 use fanfare_protocol::op::{ClientOp, Publish};
 
 use super::badge::Standing;
+use super::clients::Client;
 use super::ids::{ConnId, Slot};
 use super::inbox::Assembly;
 use super::message::Body;
@@ -34,11 +35,10 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// Room for one read behind `rest`, which is put in front of it, from a client whose last
-    /// message was so long.
-    pub(crate) fn room(&mut self, rest: &[u8], last_len: u32) -> &mut [u8] {
+    /// Room for one read of so many bytes behind `rest`, which is put in front of it.
+    pub(crate) fn room(&mut self, rest: &[u8], size: usize) -> &mut [u8] {
         let start = self.used + rest.len();
-        let end = start + if last_len < LARGE_FROM { READ_BYTES } else { LARGE_READ_BYTES };
+        let end = start + size;
         if self.bytes.len() < end {
             self.bytes.resize(end.max(2 * READ_BYTES), 0);
         }
@@ -66,6 +66,16 @@ impl Arena {
             self.bytes.truncate(ARENA_BYTES_KEPT);
             self.bytes.shrink_to_fit();
         }
+    }
+}
+
+/// Most bytes of one read from a client. Of one that is not in yet it is little, because what it
+/// has sent behind its CONNECT is kept until it is.
+pub(crate) fn read_size(client: &Client) -> usize {
+    match client.standing {
+        Standing::Stranger | Standing::Waiting => STRANGER_READ_BYTES,
+        Standing::Bound if client.last_len < LARGE_FROM => READ_BYTES,
+        Standing::Bound => LARGE_READ_BYTES,
     }
 }
 
@@ -304,6 +314,8 @@ const READ_BYTES: usize = 64 * 1024;
 /// Most bytes of one read from a client that sends large messages, which are copied once and not
 /// looked at: fewer system calls count for more than the cache (a quarter less at 16 KiB).
 const LARGE_READ_BYTES: usize = 256 * 1024;
+/// Most bytes of one read from a client that is not in yet.
+const STRANGER_READ_BYTES: usize = 4 * 1024;
 /// Messages from this size on are large to this end.
 const LARGE_FROM: u32 = 4 * 1024;
 /// Most reads of one turn.

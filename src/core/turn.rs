@@ -17,6 +17,7 @@ use super::batch::{Batch, Lane};
 use super::clients::Client;
 use super::close::CloseReason;
 use super::ids::{ConnId, ShardId, Slot};
+use super::intake::read_size;
 use super::outbox::PARTS_MAX;
 use super::review::Settings;
 use super::shard::ip_of;
@@ -231,15 +232,15 @@ impl Turn<Reading> {
     /// Room for the bytes of the client that [`Turn::poll_read`] named.
     pub fn room(&mut self) -> &mut [u8] {
         let slot = self.phase.client.and_then(|client| self.shard.clients.resolve(client));
-        let (rest, last_len) = match slot {
+        let (rest, size) = match slot {
             Some(slot) => {
                 let client = self.shard.clients.get_mut(slot);
-                (std::mem::take(&mut client.inbox.rest), client.last_len)
+                (std::mem::take(&mut client.inbox.rest), read_size(client))
             }
             None => (Box::default(), 0),
         };
         self.phase.rest = rest.len();
-        let room = self.shard.arena.room(&rest, last_len);
+        let room = self.shard.arena.room(&rest, size);
         self.phase.room = room.len();
         room
     }
