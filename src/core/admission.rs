@@ -122,20 +122,30 @@ impl Shard {
 
     /// Ends a client whose credentials have run out.
     pub(crate) fn expiry_due(&mut self, slot: Slot) {
-        let client = self.clients.get(slot);
-        let expires = client.badge.as_ref().and_then(|badge| badge.expires);
+        let now = self.now;
+        let client = self.clients.get_mut(slot);
+        client.places.expiry_timer = false;
+        // Who waits to be decided about anew is bound again, or leaves.
         if client.closing.is_some() || client.standing != Standing::Bound {
             return;
         }
-        match expires {
-            Some(at) if at <= self.now => {
-                self.answer(slot, &ProtocolError::UserAuthenticationExpired);
-            }
-            Some(at) => {
-                let id = client.id;
-                self.timers.insert(id, TimerKind::Expiry, at);
-            }
-            None => {}
+        if client.badge.as_ref().and_then(|badge| badge.expires).is_some_and(|at| at <= now) {
+            self.answer(slot, &ProtocolError::UserAuthenticationExpired);
+        } else {
+            self.arm_expiry(slot);
+        }
+    }
+
+    /// Sees to it that a client's expiry is looked at: by one timer, however often the client is
+    /// bound. It fires early enough for an expiry that has become nearer meanwhile, so that such
+    /// a client is late by [`EXPIRY_LOOK_NS`] at most.
+    fn arm_expiry(&mut self, slot: Slot) {
+        let soon = self.now.after_ns(EXPIRY_LOOK_NS);
+        let client = self.clients.get_mut(slot);
+        let Some(at) = client.badge.as_ref().and_then(|badge| badge.expires) else { return };
+        if !std::mem::replace(&mut client.places.expiry_timer, true) {
+            let id = client.id;
+            self.timers.insert(id, TimerKind::Expiry, at.min(soon));
         }
     }
 
@@ -163,10 +173,7 @@ impl Shard {
         badge.publish_cache = PublishCache::default();
         badge.bucket = bucket;
         self.refresh_choices(slot);
-        if let Some(at) = expires {
-            let id = self.clients.get(slot).id;
-            self.timers.insert(id, TimerKind::Expiry, at);
-        }
+        self.arm_expiry(slot);
         Ok(())
     }
 
@@ -336,6 +343,8 @@ fn claimant(options: Option<&ConnectOptions>) -> Claimant {
 const CALLOUT_SUBJECT: &[u8] = b"$SYS.REQ.USER.AUTH";
 /// How long an external service's answer is kept a place for: longer than clients may wait.
 const CALLOUT_NS: u64 = 60_000_000_000;
+/// How long the expiry of a client is not looked at, in nanoseconds, if it is not due before.
+const EXPIRY_LOOK_NS: u64 = 60_000_000_000;
 /// Refused clients that wait to be logged; more are only counted.
 const REFUSED_MAX: usize = 256;
 

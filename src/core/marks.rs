@@ -32,6 +32,7 @@ pub(crate) struct Places {
     pub(crate) undecided: bool,
     pub(crate) ping_timer: bool,
     pub(crate) deadline_timer: bool,
+    pub(crate) expiry_timer: bool,
 }
 
 /// Which of its messages need more than the plain way. Beside its choices, because those are

@@ -283,6 +283,35 @@ fn credentials_run_out() {
     assert_eq!(world.closed, Some(CloseReason::AuthenticationExpired));
 }
 
+/// However often a client is bound, one timer looks at when it must leave, and it leaves in time.
+#[test]
+fn being_bound_again_adds_no_timer() {
+    let access = users(vec![slow_user("a", "one")]);
+    let mut world = World::new(&access);
+    let mut timers = None;
+    for number in (0..20).rev() {
+        let expires_ms = WALL_MS + 90_000 + number * 100_000;
+        world.hears(&connect("a", "one"));
+        let request = world.question();
+        let Decision::Admit(mut admitted) = decide(&access, &request) else { panic!() };
+        admitted.expires_ms = Some(expires_ms);
+        world.decides(Decision::Admit(admitted));
+        let shard = world.shard.as_ref().unwrap();
+        assert_eq!(*timers.get_or_insert(shard.timers.len()), shard.timers.len());
+    }
+    let mut heard = String::new();
+    for at in [30, 61, 89] {
+        world.at = at * SECOND;
+        heard += &world.hears("PONG\r\n");
+        assert!(!heard.contains("-ERR"), "{heard}");
+        let shard = world.shard.as_ref().unwrap();
+        assert!(shard.timers.len() <= 2, "a ping's and the expiry's");
+    }
+    world.at = 91 * SECOND;
+    heard += &(world.hears("") + &world.hears(""));
+    assert!(heard.ends_with("-ERR 'User Authentication Expired'\r\n"), "{heard}");
+}
+
 #[test]
 fn whose_user_is_gone_or_changed_must_leave() {
     let access = users(vec![user("a", "one"), user("b", "two")]);
