@@ -2,8 +2,8 @@
 //!
 //! This crate is the broker; the wire is the crate `fanfare_protocol`. Floors, lower ones first,
 //! and a file imports only from below: [`config`] (what an operator may set), [`core`] (the broker
-//! as a deterministic value), [`io`] (sockets, threads, queues), [`admin`] (start, accept, stop),
-//! [`cli`] (the command line).
+//! as a deterministic value), [`io`] (sockets, TLS, threads, queues), [`admin`] (start, accept,
+//! reload, stop), [`cli`] (the command line).
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_pointer_width = "64"))]
