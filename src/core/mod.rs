@@ -21,10 +21,10 @@
 //! Rooms, lower ones first: names and numbers (`ids`, `time`, `rng`, `close`, `stats`, `timer`,
 //! `bucket`, `texts`, `sids`, `short_text`, `small_list`, `trace`), what is allowed (`subject_set`,
 //! `permissions`, `publish_cache`, `grants`), accounts (`mappings`, `shares`, `accounts`), who a
-//! client is (`auth`, `policy`, `badge`, `admission`), a client's ends (`inbox`, `segment`, `spool`,
-//! `outbox`, `subs`, `marks`, `clients`), who wants what (`trie`, `filters`, `interest`, `groups`,
-//! `plan`), between shards (`message`, `batch`, `mesh`), how fast and how much (`pace`, `usage`),
-//! what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`, `greeting`,
+//! client is (`auth`, `policy`, `badge`, `admission`), a client's ends (`inbox`, `segment`,
+//! `spool`, `outbox`, `subs`, `marks`, `clients`), who wants what (`trie`, `filters`, `interest`,
+//! `groups`, `plan`), between shards (`message`, `batch`, `mesh`), how fast and how much (`pace`,
+//! `usage`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`, `greeting`,
 //! `farewell`, `review`, `lame_duck`), what crosses accounts (`crossing`, `legs`, `relay`,
 //! `responses`, `request_info`, `latency`), and the whole (`placement`, `shard`, `turn`).
 
