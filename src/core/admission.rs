@@ -18,6 +18,7 @@ use super::auth::{
 use super::badge::{Badge, Standing};
 use super::bucket::TokenBucket;
 use super::ids::{AccountId, ClientNumber, ConnId, Slot};
+use super::legs::Legs;
 use super::message::Body;
 use super::publish_cache::PublishCache;
 use super::responses::{Responses, Waiter};
@@ -280,7 +281,8 @@ impl Shard {
         let Some(account) = self.policy.accounts.find(&callout.account) else {
             return self.refuse_entry(slot, claimant, Refusal::Callout);
         };
-        if !self.responses.has_room() || !self.expects_answers(account) {
+        let may_ask = self.responses.has_room_for_callout() && self.is_heard(account);
+        if !may_ask || !self.expects_answers(account) {
             return self.refuse_entry(slot, claimant, Refusal::Callout);
         }
         let client = self.clients.get(slot).id;
@@ -291,16 +293,45 @@ impl Shard {
         body.extend_from_slice(b"\r\n");
         let mut reply = Vec::with_capacity(Responses::REPLY_LEN);
         let waiter = Waiter::Entry { client, callout };
-        self.responses.add(account, waiter, CALLOUT_NS, self.now, &mut reply);
+        let wait_ns = match self.policy.entry_timeout_ns {
+            0 => CALLOUT_NS,
+            timeout => timeout,
+        };
+        let place = self.responses.add(account, waiter, wait_ns, self.now, &mut reply);
         self.arm_sweep();
         let line = PublishLine { subject: CALLOUT_SUBJECT, reply: &reply, header_len, total_len };
         let publisher = self.own_client();
         self.await_decision(slot, options);
+        self.clients.get_mut(slot).badge.get_or_insert_default().callout = Some(place);
         if !self.publish_across(publisher, account, &line, Body::Copied(&body)) {
             // All batches towards the service's shard are full of older messages.
+            self.end_callout(slot);
             return self.refuse_entry(slot, claimant, Refusal::Callout);
         }
         Flow::Wait
+    }
+
+    /// Whether any external service hears questions in an account.
+    fn is_heard(&mut self, account: AccountId) -> bool {
+        let policy = Arc::clone(&self.policy);
+        let mut legs = std::mem::replace(&mut self.legs, Legs::new(0));
+        legs.list(&policy.accounts, account, CALLOUT_SUBJECT, b"", &mut self.rng);
+        let mut found = Vec::new();
+        let is_heard = legs.as_mut_slice().iter().any(|leg| {
+            self.interest.matches(leg.account, &leg.subject, &mut found);
+            !found.is_empty()
+        });
+        self.legs = legs;
+        is_heard
+    }
+
+    /// Waits no more for what an external service says about a client.
+    pub(crate) fn end_callout(&mut self, slot: Slot) {
+        let client = self.clients.get_mut(slot);
+        let id = client.id;
+        if let Some(place) = client.badge.as_mut().and_then(|badge| badge.callout.take()) {
+            self.responses.end_callout(place, id);
+        }
     }
 
     fn request(&self, slot: Slot, options: &ConnectOptions) -> Box<AuthRequest> {
@@ -341,7 +372,7 @@ fn claimant(options: Option<&ConnectOptions>) -> Claimant {
 
 /// What external services subscribe to.
 const CALLOUT_SUBJECT: &[u8] = b"$SYS.REQ.USER.AUTH";
-/// How long an external service's answer is kept a place for: longer than clients may wait.
+/// How long an external service's answer is kept a place for where clients may wait for ever.
 const CALLOUT_NS: u64 = 60_000_000_000;
 /// How long the expiry of a client is not looked at, in nanoseconds, if it is not due before.
 const EXPIRY_LOOK_NS: u64 = 60_000_000_000;

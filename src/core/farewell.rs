@@ -73,6 +73,7 @@ impl Shard {
     }
 
     fn begin_close(&mut self, slot: Slot) {
+        self.end_callout(slot);
         let now = self.now;
         let client = self.clients.get_mut(slot);
         let Some(reason) = client.closing else { return };

@@ -56,6 +56,8 @@ pub(crate) struct Response {
 pub(crate) struct Responses {
     shard: ShardId,
     entries: Slab<Response>,
+    /// Entries of clients that an external service decides about.
+    callouts: usize,
     /// Where the next look for expired entries begins.
     cursor: usize,
     secret: u64,
@@ -64,7 +66,7 @@ pub(crate) struct Responses {
 
 impl Responses {
     pub(crate) fn new(shard: ShardId, secret: u64) -> Self {
-        Self { shard, entries: Slab::new(), cursor: 0, secret, added: 0 }
+        Self { shard, entries: Slab::new(), callouts: 0, cursor: 0, secret, added: 0 }
     }
 
     /// Entries that something is still waited for.
@@ -77,6 +79,12 @@ impl Responses {
         self.entries.len() < ENTRIES_MAX
     }
 
+    /// Whether there is room for another client that an external service decides about. Anybody
+    /// may want in, and must not use up the room of those who are in.
+    pub(crate) fn has_room_for_callout(&self) -> bool {
+        self.has_room() && self.callouts < CALLOUTS_MAX
+    }
+
     /// The filter that all replies to one shard match.
     pub(crate) fn filter(shard: ShardId) -> Vec<u8> {
         format!("{PREFIX}{:02}.*", shard.index()).into_bytes()
@@ -85,7 +93,7 @@ impl Responses {
     /// Bytes of every reply subject.
     pub(crate) const REPLY_LEN: usize = PREFIX.len() + 2 + 1 + 8 + 16;
 
-    /// Waits for an answer; appends the reply subject that it must come to.
+    /// Waits for an answer; appends the reply subject that it must come to. Says at which place.
     pub(crate) fn add(
         &mut self,
         account: AccountId,
@@ -93,7 +101,8 @@ impl Responses {
         threshold_ns: u64,
         now: Instant,
         reply: &mut Vec<u8>,
-    ) {
+    ) -> usize {
+        self.callouts += usize::from(matches!(waiter, Waiter::Entry { .. }));
         let key = self.next_key();
         let expires = now.after_ns(threshold_ns);
         let entry = Response { key, account, waiter, expires, threshold_ns };
@@ -101,6 +110,7 @@ impl Responses {
         let text = format!("{PREFIX}{:02}.{place:08x}{key:016x}", self.shard.index());
         debug_assert_eq!(text.len(), Self::REPLY_LEN, "room is reserved by this length");
         reply.extend_from_slice(text.as_bytes());
+        place
     }
 
     /// SipHash of a counter under a secret: who has seen many keys cannot tell the next.
@@ -138,10 +148,21 @@ impl Responses {
     /// Ends an entry.
     pub(crate) fn remove(&mut self, place: usize) -> Option<Response> {
         let removed = self.entries.try_remove(place);
+        if matches!(removed, Some(Response { waiter: Waiter::Entry { .. }, .. })) {
+            self.callouts -= 1;
+        }
         if self.entries.is_empty() {
             self.entries = Slab::new();
         }
         removed
+    }
+
+    /// Ends what is waited for about a client, if that still stands at this place.
+    pub(crate) fn end_callout(&mut self, place: usize, of: ConnId) {
+        let waiter = self.entries.get(place).map(|entry| &entry.waiter);
+        if matches!(waiter, Some(Waiter::Entry { client, .. }) if *client == of) {
+            self.remove(place);
+        }
     }
 
     /// Notes one of several answers: the next one has as long again.
@@ -160,13 +181,10 @@ impl Responses {
                 self.cursor = 0;
             }
             if self.entries.get(self.cursor).is_some_and(|entry| entry.expires <= now) {
-                self.entries.remove(self.cursor);
+                self.remove(self.cursor);
                 dropped += 1;
             }
             self.cursor += 1;
-        }
-        if self.entries.is_empty() {
-            self.entries = Slab::new();
         }
         dropped
     }
@@ -176,6 +194,8 @@ impl Responses {
 const PREFIX: &str = "_R_.";
 /// Answers that one shard waits for at most.
 const ENTRIES_MAX: usize = 1 << 20;
+/// Clients that an external service decides about at a time, on one shard.
+const CALLOUTS_MAX: usize = 16 * 1024;
 /// Entries that one look for expired ones passes.
 const EXPIRED_PER_LOOK: usize = 64 * 1024;
 

@@ -5,6 +5,8 @@
 
 use super::super::accounts::Accounts;
 use super::super::arrival::{Arrival, Entrance};
+use super::super::auth::authority::Vouching;
+use super::super::auth::callout::Service;
 use super::super::auth::delegation::Premises;
 use super::super::close::CloseReason;
 use super::super::ids::ShardId;
@@ -108,6 +110,15 @@ impl World {
         heard += &self.hears("");
         assert!(self.shard.as_ref().unwrap().is_reviewed());
         heard
+    }
+
+    /// Another client comes, and is the one that speaks from here on.
+    fn accepts(&mut self) {
+        let arrival = Arrival::plain(ClientNumber(10), "10.0.0.2:5".into());
+        let arrival = Arrival { nonce: Some("nonce".into()), ..arrival };
+        let mut client = self.client;
+        self.turn("", |turn| client = turn.handle_accept(arrival));
+        self.client = client;
     }
 
     fn question(&mut self) -> AuthRequest {
@@ -348,4 +359,87 @@ fn a_decision_of_an_earlier_configuration_lets_nobody_in() {
         assert_eq!(world.reloads(after), "");
         assert_eq!(world.decides(decision), expected);
     }
+}
+
+fn callout(request: AuthRequest) -> Decision {
+    Decision::Ask(Box::new(Callout {
+        account: Account::GLOBAL.into(),
+        headers: Vec::new(),
+        payload: b"who is it".to_vec(),
+        user_nkey: Box::default(),
+        user: None,
+        service: Arc::new(Service {
+            account: Account::GLOBAL.into(),
+            issuer: Box::default(),
+            xkey: None,
+        }),
+        vouching: Vouching::Absent,
+        request: Box::new(request),
+    }))
+}
+
+#[test]
+fn a_service_that_nobody_plays_is_not_waited_for() {
+    let access = users(vec![slow_user("a", "one")]);
+    let mut world = World::new(&access);
+    world.hears(&connect("a", "one"));
+    let request = world.question();
+    assert_eq!(world.decides(callout(request)), REFUSED);
+    assert_eq!(world.closed, Some(CloseReason::AuthorizationViolation));
+    assert_eq!(world.shard.as_ref().unwrap().responses.len(), 0);
+}
+
+/// Who closes, or waits too long, is not waited for any more.
+#[test]
+fn what_is_asked_about_a_client_ends_with_it() {
+    let access = users(vec![slow_user("a", "one"), user("auth", "two")]);
+    for leaves in [true, false] {
+        let mut world = World::new(&access);
+        world.hears(&(connect("auth", "two") + "SUB $SYS.REQ.USER.AUTH 1\r\n"));
+        world.accepts();
+        world.hears(&connect("a", "one"));
+        let request = world.question();
+        let heard = world.decides(callout(request));
+        assert!(heard.starts_with("MSG $SYS.REQ.USER.AUTH 1 _R_.00."), "{heard}");
+        assert_eq!(world.shard.as_ref().unwrap().responses.len(), 1);
+        if leaves {
+            let client = world.client;
+            let reason = CloseReason::ReadError;
+            world.turn("", |turn| turn.handle_abandoned(client, reason, None));
+        } else {
+            world.at = 2 * SECOND + SECOND / 2;
+            world.hears("");
+            world.hears("");
+        }
+        assert!(world.closed.is_some());
+        assert_eq!(world.shard.as_ref().unwrap().responses.len(), 0);
+    }
+}
+
+/// Who wants in uses up no more than a share of the room for answers, and gives it back.
+#[test]
+fn questions_to_a_service_have_a_bound_of_their_own() {
+    let access = users(vec![slow_user("a", "one"), user("auth", "two")]);
+    let mut world = World::new(&access);
+    let service = world.client;
+    world.hears(&(connect("auth", "two") + "SUB $SYS.REQ.USER.AUTH 1\r\n"));
+    world.accepts();
+    world.hears(&connect("a", "one"));
+    let (client, request) = (world.client, world.question());
+    let responses = &mut world.shard.as_mut().unwrap().responses;
+    let mut places = Vec::new();
+    while responses.has_room_for_callout() {
+        let Decision::Ask(callout) = callout(request.clone()) else { panic!() };
+        let waiter = Waiter::Entry { client, callout };
+        let now = Instant::default();
+        places.push(responses.add(AccountId::GLOBAL, waiter, SECOND, now, &mut Vec::new()));
+    }
+    assert!(places.len() == 16 * 1024 && responses.has_room());
+    // A place that is not this client's is left alone.
+    responses.end_callout(places[0], service);
+    assert!(!responses.has_room_for_callout());
+    responses.end_callout(places[0], client);
+    assert!(responses.has_room_for_callout());
+    assert_eq!(responses.expire(Instant::from_ns(SECOND)), places.len() - 1);
+    assert!(responses.has_room_for_callout() && responses.len() == 0);
 }
