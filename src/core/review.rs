@@ -94,11 +94,20 @@ impl Shard {
     }
 
     fn review_client(&mut self, slot: Slot) {
-        let client = self.clients.get(slot);
-        if client.closing.is_some() || client.standing != Standing::Bound {
+        let policy = Arc::clone(&self.policy);
+        let client = self.clients.get_mut(slot);
+        if client.closing.is_some() {
             return;
         }
-        let policy = Arc::clone(&self.policy);
+        match client.standing {
+            Standing::Bound => {}
+            // Nobody is asked any more, so that nobody else would bind it.
+            Standing::Stranger if policy.authority.is_open() => client.standing = Standing::Bound,
+            // It came in while nobody was asked.
+            Standing::Stranger if client.connected => {}
+            Standing::Stranger | Standing::Waiting => return,
+        }
+        let client = self.clients.get(slot);
         let admitted = client.badge.as_ref().and_then(|badge| badge.admitted.as_deref());
         let readmitted = match admitted {
             Some(admitted) => policy.authority.readmit(admitted, self.wall_ms),

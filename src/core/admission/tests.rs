@@ -443,3 +443,24 @@ fn questions_to_a_service_have_a_bound_of_their_own() {
     assert_eq!(responses.expire(Instant::from_ns(SECOND)), places.len() - 1);
     assert!(responses.has_room_for_callout() && responses.len() == 0);
 }
+
+#[test]
+fn strangers_are_in_once_nobody_is_asked() {
+    let access = users(vec![user("a", "one")]);
+    let open = Access::default();
+    let mut world = World::new(&access);
+    assert_eq!(world.reloads(&open), "");
+    let slot = world.client.slot;
+    assert_eq!(world.shard.as_ref().unwrap().clients.get(slot).standing, Standing::Bound);
+    let heard = world.hears("CONNECT {\"verbose\":false}\r\nSUB f 1\r\nPUB f 0\r\n\r\n");
+    assert_eq!(heard, "MSG f 1 0\r\n\r\n");
+    assert_eq!(world.reloads(&access), REFUSED);
+    // Who has said nothing yet may still say who it is; who was let in unbound may not stay.
+    for connected in [false, true] {
+        let mut world = World::new(&access);
+        let slot = world.client.slot;
+        world.shard.as_mut().unwrap().clients.get_mut(slot).connected = connected;
+        assert_eq!(world.reloads(&access), if connected { REFUSED } else { "" });
+        assert_eq!(world.closed.is_some(), connected);
+    }
+}
