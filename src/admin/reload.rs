@@ -45,6 +45,8 @@ struct Outcome {
 /// A configuration that can take effect.
 struct Prepared {
     config: Config,
+    /// What was in effect when it was prepared: accounts keep the numbers that they have there.
+    before: Arc<Policy>,
     policy: Arc<Policy>,
     premises: Premises,
     /// Where more accounts are fetched from.
@@ -55,6 +57,14 @@ struct Prepared {
     lines: Vec<String>,
     /// Where log lines go from now on, if that changes.
     log: Option<(LogTarget, Sink)>,
+}
+
+impl Prepared {
+    /// Whether it still follows what is in effect. An account that came meanwhile may have a
+    /// number that another has here.
+    fn follows(&self, policy: &Arc<Policy>) -> bool {
+        Arc::ptr_eq(&self.before, policy)
+    }
 }
 
 impl Reloading {
@@ -117,6 +127,8 @@ impl Supervisor {
         while let Ok(outcome) = self.reloading.outcomes.try_recv() {
             self.reloading.under_way = false;
             match outcome.result {
+                // It is prepared again, from files that are read again.
+                Ok(prepared) if !prepared.follows(&self.policy) => self.reloading.again = true,
                 Ok(prepared) => {
                     self.reloading.watch = Watch::new(outcome.files, prepared.config.watch);
                     self.take_effect(*prepared);
@@ -139,7 +151,7 @@ impl Supervisor {
     }
 
     fn take_effect(&mut self, prepared: Prepared) {
-        let Prepared { mut config, policy, premises, origin, gates, lines, log } = prepared;
+        let Prepared { mut config, policy, premises, origin, gates, lines, log, .. } = prepared;
         self.fetching.resolver.set_origin(origin);
         self.settle_in(premises);
         for warning in &config.warnings {
@@ -210,6 +222,29 @@ impl Preparation {
         let before = &self.before.accounts;
         let policy = policy::compile(&config, before, &premises, self.seed, &self.log);
         let policy = policy.map_err(|error| error.to_string())?;
-        Ok(Prepared { config, policy, premises, origin, gates, lines: changes.lines, log })
+        let (before, lines) = (Arc::clone(&self.before), changes.lines);
+        Ok(Prepared { config, before, policy, premises, origin, gates, lines, log })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_prepared_from_another_policy_does_not_take_effect() {
+        let before = Arc::new(Policy::open());
+        let prepared = Prepared {
+            config: Config::default(),
+            before: Arc::clone(&before),
+            policy: Arc::new(Policy::open()),
+            premises: Premises::default(),
+            origin: None,
+            gates: Vec::new(),
+            lines: Vec::new(),
+            log: None,
+        };
+        assert!(prepared.follows(&before));
+        assert!(!prepared.follows(&Arc::new(Policy::open())), "an account came meanwhile");
     }
 }
