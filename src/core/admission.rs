@@ -264,10 +264,16 @@ impl Shard {
 
     /// Lets a client wait, unread.
     fn await_decision(&mut self, slot: Slot, options: Option<Box<ConnectOptions>>) {
+        let now = self.now;
         let client = self.clients.get_mut(slot);
-        client.standing = Standing::Waiting;
+        let has_waited = std::mem::replace(&mut client.standing, Standing::Waiting);
         client.places.parked = true;
-        client.badge.get_or_insert_default().pending = options;
+        let badge = client.badge.get_or_insert_default();
+        badge.pending = options;
+        if has_waited != Standing::Waiting {
+            badge.waits_since = now;
+        }
+        self.arm_entry(slot);
     }
 
     /// Asks an external service about a client, which waits for the answer.

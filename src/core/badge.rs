@@ -30,6 +30,8 @@ pub(crate) struct Badge {
     pub(crate) nonce: Box<str>,
     /// The CONNECT whose decision is still waited for, if it was a CONNECT that asked.
     pub(crate) pending: Option<Box<ConnectOptions>>,
+    /// When it began to wait for a decision.
+    pub(crate) waits_since: Instant,
     /// Where an external service's answer about it is waited for.
     pub(crate) callout: Option<usize>,
     /// What was decided last.

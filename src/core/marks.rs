@@ -33,6 +33,7 @@ pub(crate) struct Places {
     pub(crate) ping_timer: bool,
     pub(crate) deadline_timer: bool,
     pub(crate) expiry_timer: bool,
+    pub(crate) entry_timer: bool,
 }
 
 /// Which of its messages need more than the plain way. Beside its choices, because those are

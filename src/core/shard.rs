@@ -327,7 +327,7 @@ impl Shard {
             let most = 2 * self.limits.payload_max + 4 * 65_536 + self.limits.control_line_max;
             assert!(held <= most, "partial input is bounded");
         }
-        assert!(self.timers.len() as u64 <= 1 + 5 * self.clients.stats.clients_total);
+        assert!(self.timers.len() as u64 <= 1 + 6 * self.clients.stats.clients_total);
     }
 
     /// Whether nothing at all is left: every reference returned, every table empty.
@@ -434,6 +434,7 @@ impl Shard {
                 TimerKind::Deadline => self.deadline_due(slot),
                 TimerKind::Expiry => self.expiry_due(slot),
                 TimerKind::Pause => self.pause_due(slot),
+                TimerKind::Entry => self.entry_due(slot),
                 TimerKind::Sweep => {}
             }
         }

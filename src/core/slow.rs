@@ -94,17 +94,14 @@ impl Shard {
             self.arm_ping(slot, interval);
             return;
         }
-        if !operated && timeout > 0 && age >= timeout {
-            // Who has said who it is waits for somebody else, who says nothing.
-            let error = match standing {
-                Standing::Waiting => ProtocolError::AuthorizationViolation,
-                Standing::Stranger | Standing::Bound => ProtocolError::AuthenticationTimeout,
-            };
-            self.answer(slot, &error);
+        // How long it may wait for a decision is `entry_due`'s to say.
+        if !operated && standing != Standing::Waiting && timeout > 0 && age >= timeout {
+            self.answer(slot, &ProtocolError::AuthenticationTimeout);
             return;
         }
         if !is_inside {
-            self.arm_ping(slot, timeout.saturating_sub(age).max(1));
+            let left = [timeout.saturating_sub(age), timeout].into_iter().find(|left| *left > 0);
+            self.arm_ping(slot, left.unwrap_or(interval));
             return;
         }
         let client = self.clients.get_mut(slot);
@@ -134,6 +131,34 @@ impl Shard {
             client.places.ping_timer = true;
             let id = client.id;
             self.timers.insert(id, TimerKind::Ping, at);
+        }
+    }
+
+    /// Ends a client that nothing is decided about in time, however long it has been here.
+    pub(crate) fn entry_due(&mut self, slot: Slot) {
+        let timeout = self.entry_timeout_ns(slot);
+        let client = self.clients.get_mut(slot);
+        client.places.entry_timer = false;
+        if client.closing.is_some() || client.standing != Standing::Waiting {
+            return;
+        }
+        let since = client.badge.as_ref().map_or(client.started, |badge| badge.waits_since);
+        if timeout > 0 && self.now.since_ns(since) >= timeout {
+            // Who has said who it is waits for somebody else, who says nothing.
+            self.answer(slot, &ProtocolError::AuthorizationViolation);
+        } else {
+            self.arm_entry(slot);
+        }
+    }
+
+    /// Lets a client wait for a decision only so long, by one timer however often it waits.
+    pub(crate) fn arm_entry(&mut self, slot: Slot) {
+        let timeout = self.entry_timeout_ns(slot);
+        let client = self.clients.get_mut(slot);
+        if timeout > 0 && !std::mem::replace(&mut client.places.entry_timer, true) {
+            let since = client.badge.as_ref().map_or(client.started, |badge| badge.waits_since);
+            let id = client.id;
+            self.timers.insert(id, TimerKind::Entry, since.after_ns(timeout));
         }
     }
 

@@ -17,12 +17,15 @@ pub(crate) enum TimerKind {
     Expiry,
     /// The end of a client's pause, because it was too fast.
     Pause,
+    /// The end of waiting for a decision about a client.
+    Entry,
     /// The shard's own: a look for answers that nobody will send any more.
     Sweep,
 }
 
 impl TimerKind {
-    const ALL: [Self; 5] = [Self::Ping, Self::Deadline, Self::Expiry, Self::Pause, Self::Sweep];
+    const ALL: [Self; 6] =
+        [Self::Ping, Self::Deadline, Self::Expiry, Self::Pause, Self::Entry, Self::Sweep];
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -112,6 +112,13 @@ impl World {
         heard
     }
 
+    /// The client says CONNECT and is let in.
+    fn enters(&mut self, access: &Access) {
+        self.hears(&connect("a", "one"));
+        let request = self.question();
+        assert_eq!(self.decides(decide(access, &request)), "");
+    }
+
     /// Another client comes, and is the one that speaks from here on.
     fn accepts(&mut self) {
         let arrival = Arrival::plain(ClientNumber(10), "10.0.0.2:5".into());
@@ -392,10 +399,11 @@ fn a_service_that_nobody_plays_is_not_waited_for() {
 /// Who closes, or waits too long, is not waited for any more.
 #[test]
 fn what_is_asked_about_a_client_ends_with_it() {
-    let access = users(vec![slow_user("a", "one"), user("auth", "two")]);
+    let access = users(vec![slow_user("a", "one")]);
     for leaves in [true, false] {
         let mut world = World::new(&access);
-        world.hears(&(connect("auth", "two") + "SUB $SYS.REQ.USER.AUTH 1\r\n"));
+        world.enters(&access);
+        world.hears("SUB $SYS.REQ.USER.AUTH 1\r\n");
         world.accepts();
         world.hears(&connect("a", "one"));
         let request = world.question();
@@ -419,10 +427,10 @@ fn what_is_asked_about_a_client_ends_with_it() {
 /// Who wants in uses up no more than a share of the room for answers, and gives it back.
 #[test]
 fn questions_to_a_service_have_a_bound_of_their_own() {
-    let access = users(vec![slow_user("a", "one"), user("auth", "two")]);
+    let access = users(vec![slow_user("a", "one")]);
     let mut world = World::new(&access);
     let service = world.client;
-    world.hears(&(connect("auth", "two") + "SUB $SYS.REQ.USER.AUTH 1\r\n"));
+    world.enters(&access);
     world.accepts();
     world.hears(&connect("a", "one"));
     let (client, request) = (world.client, world.question());
@@ -462,5 +470,31 @@ fn strangers_are_in_once_nobody_is_asked() {
         world.shard.as_mut().unwrap().clients.get_mut(slot).connected = connected;
         assert_eq!(world.reloads(&access), if connected { REFUSED } else { "" });
         assert_eq!(world.closed.is_some(), connected);
+    }
+}
+
+/// Whoever says CONNECT again after a long time waits as long as anybody, and no longer.
+#[test]
+fn waiting_counts_from_its_beginning() {
+    let access = users(vec![slow_user("a", "one")]);
+    for (begun, again) in [(10, false), (10, true), (3_000, false)] {
+        let mut world = World::new(&access);
+        world.enters(&access);
+        world.at = begun * SECOND;
+        if again {
+            // An earlier wait that has ended leaves its timer behind.
+            world.at -= SECOND;
+            world.enters(&access);
+            world.at += SECOND;
+        }
+        world.hears(&connect("a", "one"));
+        assert_eq!(world.questions.len(), 1);
+        world.at += 2 * SECOND - SECOND / 10;
+        let heard = world.hears("") + &world.hears("");
+        assert!(!heard.contains("-ERR"), "{heard}");
+        world.at += SECOND / 5;
+        let heard = world.hears("") + &world.hears("");
+        assert!(heard.ends_with(REFUSED), "{heard}");
+        assert_eq!(world.closed, Some(CloseReason::AuthorizationViolation));
     }
 }
