@@ -109,11 +109,11 @@ impl Shard {
         if let Some(nonce) = arrival.nonce {
             client.badge.get_or_insert_default().nonce = nonce;
         }
-        if !self.policy.asks() {
+        if self.policy.asks() {
+            self.clients.get_mut(id.slot).standing = Standing::Stranger;
+        } else {
             self.set_pace(id.slot);
             self.refresh_choices(id.slot);
-        } else {
-            self.clients.get_mut(id.slot).standing = Standing::Stranger;
         }
         self.send_info(id.slot);
         match arrival.admission {

@@ -50,7 +50,7 @@ impl Leg {
 /// The legs of one publish; their room is used again for the next.
 #[derive(Debug)]
 pub(crate) struct Legs {
-    legs: Vec<Leg>,
+    room: Vec<Leg>,
     used: usize,
     shards: usize,
     /// Whether some were left out because there were too many.
@@ -59,7 +59,7 @@ pub(crate) struct Legs {
 
 impl Legs {
     pub(crate) fn new(shards: usize) -> Self {
-        Self { legs: Vec::new(), used: 0, shards, cut: false }
+        Self { room: Vec::new(), used: 0, shards, cut: false }
     }
 
     /// Lists all legs of a message.
@@ -82,18 +82,18 @@ impl Legs {
             self.expand(accounts, at, &mut mapped, rng);
             at += 1;
         }
-        self.legs.truncate(self.used.max(LEGS_KEPT));
+        self.room.truncate(self.used.max(LEGS_KEPT));
     }
 
     /// The legs that were listed.
     pub(crate) fn as_mut_slice(&mut self) -> &mut [Leg] {
-        &mut self.legs[..self.used]
+        &mut self.room[..self.used]
     }
 
     /// Adds what one leg leads to. As in nats-server, what a stream brought goes no further, and
     /// what a service brought is no stream of the account that serves.
     fn expand(&mut self, accounts: &Accounts, at: usize, mapped: &mut Vec<u8>, rng: &mut Rng) {
-        let Leg { account, way, depth, .. } = self.legs[at];
+        let Leg { account, way, depth, .. } = self.room[at];
         let shares = accounts.get(account);
         if way == Way::Stream {
             return;
@@ -105,14 +105,14 @@ impl Legs {
         if way == Way::Own {
             for stream in &shares.streams {
                 mapped.clear();
-                if stream.map.to_local(&self.legs[at].subject, mapped) {
+                if stream.map.to_local(&self.room[at].subject, mapped) {
                     self.add(stream.to, Way::Stream, depth + 1, mapped, at);
                 }
             }
         }
         for (number, service) in shares.services.iter().enumerate() {
             mapped.clear();
-            if !service.map.to_exported(&self.legs[at].subject, mapped) {
+            if !service.map.to_exported(&self.room[at].subject, mapped) {
                 continue;
             }
             let way = Way::Service { importer: account, number };
@@ -131,28 +131,28 @@ impl Legs {
             self.cut = true;
             return;
         }
-        let reply = std::mem::take(&mut self.legs[from].reply);
+        let reply = std::mem::take(&mut self.room[from].reply);
         let leg = self.next(account, way, depth, from);
         leg.subject.extend_from_slice(subject);
         leg.reply.extend_from_slice(&reply);
-        self.legs[from].reply = reply;
+        self.room[from].reply = reply;
     }
 
     /// Whether a leg is behind this one of those that came so. An account may import its own
     /// service, and would ask itself for ever.
     fn came_by(&self, mut at: usize, way: Way) -> bool {
-        while self.legs[at].way != way {
+        while self.room[at].way != way {
             if at == 0 {
                 return false;
             }
-            at = self.legs[at].from;
+            at = self.room[at].from;
         }
         true
     }
 
     fn next(&mut self, account: AccountId, way: Way, depth: u8, from: usize) -> &mut Leg {
-        if self.used == self.legs.len() {
-            self.legs.push(Leg {
+        if self.used == self.room.len() {
+            self.room.push(Leg {
                 account,
                 subject: Vec::new(),
                 reply: Vec::new(),
@@ -163,7 +163,7 @@ impl Legs {
                 head: Head::new(),
             });
         }
-        let leg = &mut self.legs[self.used];
+        let leg = &mut self.room[self.used];
         self.used += 1;
         (leg.account, leg.way, leg.depth, leg.from) = (account, way, depth, from);
         leg.subject.clear();

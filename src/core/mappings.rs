@@ -345,7 +345,7 @@ mod tests {
             let names = ["b", "c", "d"];
             let list: Vec<_> = names.into_iter().zip(weights.clone()).collect();
             let mappings = Mappings::compile(&[mapping("a", &list)]).unwrap();
-            let (mut rng, mut out) = (Rng::new(u64::from(weights.len() as u8)), Vec::new());
+            let (mut rng, mut out) = (Rng::new(weights.len() as u64), Vec::new());
             let mut counts = [0_u32; 3];
             for _ in 0..4_000 {
                 out.clear();

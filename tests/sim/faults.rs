@@ -72,12 +72,7 @@ impl Swarm {
     /// Draws what a seed switches on.
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         let large = dice.percent(8);
-        let payload_bytes = match (large, dice.below(3)) {
-            (true, _) => 60_000,
-            (false, 0) => 8,
-            (false, 1) => 40,
-            (false, _) => 600,
-        };
+        let payload_bytes = draw_payload_bytes(dice, large);
         let mut often =
             |share: u32, most: u32| if dice.percent(share) { dice.below(most) } else { 0 };
         let queue_share = often(60, 100);
@@ -223,6 +218,15 @@ impl Swarm {
     /// Whether a SUB may be refused for want of room.
     pub(crate) fn refuses_subscriptions(&self) -> bool {
         self.limits.subscriptions_max < 100 || self.limits.filters_max < 100
+    }
+}
+
+fn draw_payload_bytes(dice: &mut Dice, large: bool) -> u32 {
+    match (large, dice.below(3)) {
+        (true, _) => 60_000,
+        (false, 0) => 8,
+        (false, 1) => 40,
+        (false, _) => 600,
     }
 }
 

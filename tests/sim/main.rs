@@ -13,10 +13,12 @@
 mod access_oracle;
 mod access_subjects;
 mod access_table;
+mod answers;
 mod checks;
 mod clients;
 mod dice;
 mod faults;
+mod hearing;
 mod hosts;
 mod journal;
 mod model_turn;

@@ -1,6 +1,7 @@
 //! The broker as it should be: a list of subscriptions, a list of publishes, and linear matching.
 //!
-//! Absent: any structure that the broker has, and the verdicts that need a finished run (`checks`).
+//! Absent: any structure that the broker has, and the verdicts: on what is heard (`hearing`) and on a
+//! finished run (`checks`).
 //! Shards run concurrently, so the oracle knows for each subscription and publish from when on its
 //! effect is certain and until when it is possible. Steps of the simulation are the clock: what a
 //! client has seen at one step, everybody may act upon at the next.
@@ -8,10 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fanfare_protocol::server_op::Message;
-
-use super::access_oracle::{Arrival, Member, Way};
-use super::journal::{Checked, Heard, Violation, fail};
+use super::access_oracle::{Arrival, Member};
 use super::realm::Realm;
 
 /// A client, as far as it bears on what others may receive.
@@ -29,10 +27,10 @@ pub(crate) struct View {
     pub(crate) possible_bytes: u64,
     /// Who it is, in a world with users.
     pub(crate) member: Option<Member>,
-    open: BTreeMap<Vec<u8>, usize>,
+    pub(crate) open: BTreeMap<Vec<u8>, usize>,
     subs: Vec<usize>,
     unproven: Vec<usize>,
-    last_from: Vec<u32>,
+    pub(crate) last_from: Vec<u32>,
 }
 
 /// When something was asked for: the step, and the place among its client's operations.
@@ -48,7 +46,7 @@ pub(crate) struct Max {
     pub(crate) deliveries: u64,
     op: u32,
     /// Deliveries seen when its execution was proven.
-    seen: Option<u64>,
+    pub(crate) seen: Option<u64>,
 }
 
 /// One SUB.
@@ -137,11 +135,10 @@ impl Oracle {
         let (filter, queue, sid) = sub;
         let index = self.subs.len();
         let mut undelivered = Vec::new();
-        let realm = self.realm.clone();
         let member = self.clients[client].member.clone();
         for (number, publish) in self.publishes.iter_mut().enumerate() {
             let to = Receiver { member: member.as_ref(), filter, queue };
-            if publish.done.is_none() && publish.is_for(&to, realm.as_deref()) {
+            if publish.done.is_none() && publish.is_for(&to) {
                 publish.matching.push(index);
                 undelivered.push(number);
                 self.clients[client].possible_bytes += publish.wire_bytes(sid);
@@ -193,13 +190,12 @@ impl Oracle {
 
     pub(crate) fn published(&mut self, mut publish: Publish) {
         let index = self.publishes.len();
-        let realm = self.realm.clone();
         for (number, sub) in self.subs.iter_mut().enumerate() {
             let possible = sub.gone.is_none() && !sub.refused;
             let member = self.clients[sub.client].member.clone();
             let (filter, queue) = (&sub.filter[..], sub.queue.as_deref());
             let to = Receiver { member: member.as_ref(), filter, queue };
-            if possible && publish.is_for(&to, realm.as_deref()) {
+            if possible && publish.is_for(&to) {
                 sub.undelivered.push(index);
                 publish.matching.push(number);
                 self.clients[sub.client].possible_bytes += publish.wire_bytes(&sub.sid);
@@ -249,7 +245,7 @@ impl Oracle {
 
     /// Somebody has seen a message that follows a client's operation `op` (I3, F4): what it has
     /// subscribed before is known to every shard.
-    fn proven_subs(&mut self, client: usize, op: u32, now: u64) {
+    pub(crate) fn proven_subs(&mut self, client: usize, op: u32, now: u64) {
         let subs = &mut self.subs;
         self.clients[client].unproven.retain(|index| {
             let is_proven = subs[*index].sent.op <= op;
@@ -260,7 +256,7 @@ impl Oracle {
         });
     }
 
-    fn end(&mut self, index: usize, now: u64, settled: bool) {
+    pub(crate) fn end(&mut self, index: usize, now: u64, settled: bool) {
         let sub = &mut self.subs[index];
         sub.ended.get_or_insert(now);
         if settled {
@@ -308,207 +304,28 @@ impl Oracle {
             }
         }
     }
-
-    /// A client received a message. `repicked` says whether a group ever passed a message on,
-    /// which may then overtake others.
-    pub(crate) fn heard(
-        &mut self,
-        client: usize,
-        message: &Message<'_>,
-        now: u64,
-        repicked: bool,
-    ) -> Result<Heard, Violation> {
-        if message.headers.is_some_and(|headers| headers.starts_with(b"NATS/1.0 503")) {
-            return self.heard_no_responders(client, message, now);
-        }
-        let sid = String::from_utf8_lossy(message.sid).into_owned();
-        let number = publish_number(message);
-        let Some(number) = number.filter(|number| *number < self.publishes.len()) else {
-            return Err(Violation {
-                check: "content",
-                text: format!("c{client}: unknown message"),
-            });
-        };
-        self.check_content(client, message, number)?;
-        let Some(index) = self.clients[client].open.get(message.sid).copied() else {
-            let text = format!("c{client} hears m{number} on sid {sid}, which is not open");
-            return Err(Violation { check: "ended", text });
-        };
-        self.check_permitted(client, number, index, repicked)?;
-        let publish = &mut self.publishes[number];
-        publish.delivered.push(index);
-        let (publisher, op) = (publish.client, publish.sent.op);
-        let sub = &mut self.subs[index];
-        sub.seen += 1;
-        sub.undelivered.retain(|undelivered| *undelivered != number);
-        if sub.is_used_up() {
-            self.end(index, now, false);
-        }
-        if self.subs[index].queue.is_none() || !repicked {
-            self.check_order(client, publisher, op, number)?;
-        }
-        self.proven_subs(publisher, op, now);
-        Ok(Heard::Message { publish: number, sid: sid.into() })
-    }
-
-    fn check_content(&self, client: usize, message: &Message<'_>, number: usize) -> Checked {
-        let publish = &self.publishes[number];
-        let strips = !self.clients[client].headers;
-        let headers = publish.headers.as_deref().filter(|block| !block.is_empty() && !strips);
-        let arrival = self.arrival(client, message.subject, publish);
-        let is_request = arrival.is_some_and(|arrival| arrival.way == Way::Service);
-        let is_marked = message.headers.is_some_and(|block| {
-            memchr::memmem::find(block, b"Nats-Request-Info: {\"acc\":\"").is_some()
-        });
-        let as_published = if is_request {
-            is_marked != strips
-        } else {
-            message.headers == headers && message.reply == publish.reply
-        };
-        let is_same = (self.realm.is_none() && message.subject == publish.subject
-            || arrival.is_some())
-            && as_published
-            && message.payload == publish.payload;
-        if is_same {
-            return Ok(());
-        }
-        fail("content", format!("c{client} hears m{number} with other content than was published"))
-    }
-
-    /// How a message came to a client's account under a subject.
-    fn arrival<'a>(
-        &self,
-        client: usize,
-        subject: &[u8],
-        publish: &'a Publish,
-    ) -> Option<&'a Arrival> {
-        let member = self.clients[client].member.as_ref()?;
-        publish
-            .arrivals
-            .iter()
-            .find(|arrival| arrival.account == member.account && arrival.subject == subject)
-    }
-
-    fn check_permitted(
-        &self,
-        client: usize,
-        number: usize,
-        index: usize,
-        repicked: bool,
-    ) -> Checked {
-        let (publish, sub) = (&self.publishes[number], &self.subs[index]);
-        let whom = || {
-            let filter = String::from_utf8_lossy(&sub.filter);
-            format!("c{client} hears m{number} on {filter}")
-        };
-        let member = self.clients[client].member.as_ref();
-        let to = Receiver { member, filter: &sub.filter, queue: sub.queue.as_deref() };
-        if !publish.is_for(&to, self.realm.as_deref()) {
-            return fail("match", whom());
-        }
-        if publish.client == client && !self.clients[client].echo {
-            return fail("echo", whom());
-        }
-        let subscribed_later = publish.done.is_some_and(|done| done < sub.sent.step)
-            || (publish.client == client && publish.sent.op < sub.sent.op);
-        if subscribed_later && (sub.queue.is_none() || !repicked) {
-            return fail("early", format!("{}, subscribed after its PONG", whom()));
-        }
-        if let Some(Max { deliveries, seen: Some(seen), .. }) = sub.max
-            && sub.seen >= deliveries.max(seen)
-        {
-            return fail("max", format!("{} beyond its maximum {deliveries}", whom()));
-        }
-        let again = publish.delivered.iter().any(|other| match &sub.queue {
-            None => *other == index,
-            Some(_) => self.group_of(&self.subs[*other]) == self.group_of(sub),
-        });
-        if again {
-            return fail("once", format!("{}, delivered before", whom()));
-        }
-        Ok(())
-    }
-
-    /// The group that a subscription is in: groups of one name in different accounts are
-    /// different ones.
-    pub(crate) fn group_of<'a>(&self, sub: &'a Sub) -> (Option<usize>, Option<&'a Vec<u8>>) {
-        let member = self.clients[sub.client].member.as_ref();
-        (member.map(|member| member.account), sub.queue.as_ref())
-    }
-
-    /// I6: what one client publishes, another receives in that order.
-    fn check_order(&mut self, client: usize, from: usize, op: u32, number: usize) -> Checked {
-        let count = self.clients.len();
-        let last_from = &mut self.clients[client].last_from;
-        last_from.resize(count, 0);
-        if op < last_from[from] {
-            return fail(
-                "order",
-                format!("c{client} hears m{number} of c{from} behind a later one"),
-            );
-        }
-        last_from[from] = op;
-        Ok(())
-    }
-
-    fn heard_no_responders(
-        &mut self,
-        client: usize,
-        message: &Message<'_>,
-        now: u64,
-    ) -> Result<Heard, Violation> {
-        let wrong =
-            |text: &str| Err(Violation { check: "503", text: format!("c{client}: {text}") });
-        let number = last_number(message.subject).filter(|n| *n < self.publishes.len());
-        let Some(number) = number else { return wrong("answers no request") };
-        let publish = &self.publishes[number];
-        let subject = String::from_utf8_lossy(&publish.subject);
-        let expected = format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n");
-        let is_exact = message.headers == Some(expected.as_bytes())
-            && message.subject == publish.reply
-            && message.payload.is_empty()
-            && message.reply.is_empty();
-        if !is_exact {
-            return wrong("has other content than it should");
-        }
-        if publish.client != client || !self.clients[client].no_responders {
-            return wrong("was not asked for by this client");
-        }
-        if publish.no_responders.is_some() {
-            return wrong("was answered before");
-        }
-        let sub = self.clients[client].open.get(message.sid).map(|index| &self.subs[*index]);
-        let Some(sub) = sub else { return wrong("arrives on a sid that is not open") };
-        if sub.queue.is_some() || !matches(&sub.filter, message.subject) {
-            return wrong("arrives on a subscription that is not for it");
-        }
-        self.publishes[number].no_responders = Some(now);
-        Ok(Heard::NoResponders { publish: number })
-    }
 }
 
 impl Sub {
     /// Its maximum was reached, and the broker knew of the maximum.
-    fn is_used_up(&self) -> bool {
+    pub(crate) fn is_used_up(&self) -> bool {
         self.max.is_some_and(|max| max.seen.is_some() && self.seen >= max.deliveries)
     }
 }
 
 /// Who would hear a message.
-struct Receiver<'a> {
-    member: Option<&'a Member>,
-    filter: &'a [u8],
-    queue: Option<&'a [u8]>,
+pub(crate) struct Receiver<'a> {
+    pub(crate) member: Option<&'a Member>,
+    pub(crate) filter: &'a [u8],
+    pub(crate) queue: Option<&'a [u8]>,
 }
 
 impl Publish {
     /// Whether it is for a subscription.
-    fn is_for(&self, to: &Receiver<'_>, realm: Option<&Realm>) -> bool {
-        match (realm, to.member) {
-            (Some(realm), Some(member)) => {
-                realm.hears(&self.arrivals, member, to.filter, to.queue) > 0
-            }
-            _ => matches(to.filter, &self.subject),
+    pub(crate) fn is_for(&self, to: &Receiver<'_>) -> bool {
+        match to.member {
+            Some(member) => !member.hears(&self.arrivals, to.filter, to.queue).is_empty(),
+            None => matches(to.filter, &self.subject),
         }
     }
 
@@ -537,21 +354,6 @@ pub(crate) fn matches(filter: &[u8], subject: &[u8]) -> bool {
         }
     }
     filter.len() == subject.len()
-}
-
-/// The number of the publish behind a message: in its payload, or in its reply when the payload
-/// is too short to carry it.
-fn publish_number(message: &Message<'_>) -> Option<usize> {
-    match message.payload.get(..NUMBER_DIGITS) {
-        Some(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
-        None => last_number(message.reply),
-    }
-}
-
-/// The number in a subject's last token.
-fn last_number(subject: &[u8]) -> Option<usize> {
-    let digits = subject.rsplit(|byte| *byte == b'.').next()?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Digits at the beginning of a payload.

@@ -68,17 +68,6 @@ impl Realm {
             Some(Fate::Lost) | None => Course::Sent(Vec::new()),
         }
     }
-
-    /// How often a subscription hears a message that arrives at all these.
-    pub(crate) fn hears(
-        &self,
-        arrivals: &[Arrival],
-        member: &Member,
-        filter: &[u8],
-        queue: Option<&[u8]>,
-    ) -> usize {
-        member.hears(arrivals, filter, queue).len()
-    }
 }
 
 /// A password that every user has: whether it is right is no question of these worlds.
@@ -90,7 +79,9 @@ fn draw_access(dice: &mut Dice) -> Access {
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {
         if dice.percent(60) {
             streams.push((from, to));
-        } else if dice.percent(60) {
+            continue;
+        }
+        if dice.percent(60) {
             services.push((from, to));
         }
     }

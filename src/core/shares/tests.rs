@@ -41,9 +41,9 @@ fn run(accounts: &[Account], activated: bool) -> (Vec<Share>, Vec<String>) {
 }
 
 /// Both accounts export what is named first and import the rest from the account named there.
-fn circle(kind: ShareKind, accounts: &[(&str, &str, &[(&str, &str, &str)])]) -> Vec<String> {
-    let imports = |list: &[(&str, &str, &str)]| {
-        list.iter().map(|(from, subject, to)| import(kind, from, subject, to)).collect()
+fn circle(kind: ShareKind, accounts: &[(&str, &str, &[[&str; 3]])]) -> Vec<String> {
+    let imports = |list: &[[&str; 3]]| {
+        list.iter().map(|[from, subject, to]| import(kind, from, subject, to)).collect()
     };
     let accounts: Vec<_> = accounts
         .iter()
@@ -61,54 +61,54 @@ fn circles_are_refused_and_named() {
     for (kind, accounts, expected) in [
         (
             Service,
-            vec![("A", "x", &[("B", "x", "")][..]), ("B", "x", &[("A", "x", "")])],
+            vec![("A", "x", &[["B", "x", ""]][..]), ("B", "x", &[["A", "x", ""]])],
             service("x"),
         ),
         (
             Service,
-            vec![("A", "y", &[("B", "x", "y")][..]), ("B", "x", &[("A", "y", "x")])],
+            vec![("A", "y", &[["B", "x", "y"]][..]), ("B", "x", &[["A", "y", "x"]])],
             service("y"),
         ),
         (
             Service,
             vec![
-                ("A", "x", &[("B", "x", "")][..]),
-                ("B", "x", &[("C", "x", "")]),
-                ("C", "x", &[("A", "x", "")]),
+                ("A", "x", &[["B", "x", ""]][..]),
+                ("B", "x", &[["C", "x", ""]]),
+                ("C", "x", &[["A", "x", ""]]),
             ],
             service("x"),
         ),
         (
             Service,
-            vec![("A", "x.*", &[("B", "x.*", "")][..]), ("B", "x.>", &[("A", "x.a", "")])],
+            vec![("A", "x.*", &[["B", "x.*", ""]][..]), ("B", "x.>", &[["A", "x.a", ""]])],
             service("x.a"),
         ),
         (
             Stream,
-            vec![("A", "x", &[("B", "x", "")][..]), ("B", "x", &[("A", "x", "")])],
+            vec![("A", "x", &[["B", "x", ""]][..]), ("B", "x", &[["A", "x", ""]])],
             stream("x"),
         ),
         (
             Stream,
-            vec![("A", "y", &[("B", "x", "y")][..]), ("B", "x", &[("A", "y", "x")])],
+            vec![("A", "y", &[["B", "x", "y"]][..]), ("B", "x", &[["A", "y", "x"]])],
             stream("y"),
         ),
         (
             Stream,
-            vec![("A", ">", &[("B", ">", "")][..]), ("B", ">", &[("A", ">", "")])],
+            vec![("A", ">", &[["B", ">", ""]][..]), ("B", ">", &[["A", ">", ""]])],
             stream(">"),
         ),
         (
             Stream,
-            vec![("A", ">", &[("B", ">", "b.>")][..]), ("B", ">", &[("A", ">", "a.>")])],
+            vec![("A", ">", &[["B", ">", "b.>"]][..]), ("B", ">", &[["A", ">", "a.>"]])],
             stream(">"),
         ),
         (
             Stream,
             vec![
-                ("A", "x", &[("B", "x", "")][..]),
-                ("B", "x", &[("C", "x", "")]),
-                ("C", "x", &[("A", "x", "")]),
+                ("A", "x", &[["B", "x", ""]][..]),
+                ("B", "x", &[["C", "x", ""]]),
+                ("C", "x", &[["A", "x", ""]]),
             ],
             stream("x"),
         ),
@@ -120,12 +120,12 @@ fn circles_are_refused_and_named() {
 #[test]
 fn what_does_not_come_back_is_no_circle() {
     for (kind, accounts) in [
-        (Service, vec![("A", "y", &[("B", "x", "z")][..]), ("B", "x", &[("A", "y", "w")])]),
-        (Stream, vec![("A", "y", &[("B", "x", "z")][..]), ("B", "x", &[("A", "y", "w")])]),
-        (Stream, vec![("A", ">", &[("B", "x", "")][..]), ("B", ">", &[("A", "y", "")])]),
-        (Stream, vec![("A", "x", &[("A", "x", "")][..])]),
-        (Service, vec![("A", "x", &[("A", "x", "")][..])]),
-        (Service, vec![("A", "x", &[("A", "x", "y")][..])]),
+        (Service, vec![("A", "y", &[["B", "x", "z"]][..]), ("B", "x", &[["A", "y", "w"]])]),
+        (Stream, vec![("A", "y", &[["B", "x", "z"]][..]), ("B", "x", &[["A", "y", "w"]])]),
+        (Stream, vec![("A", ">", &[["B", "x", ""]][..]), ("B", ">", &[["A", "y", ""]])]),
+        (Stream, vec![("A", "x", &[["A", "x", ""]][..])]),
+        (Service, vec![("A", "x", &[["A", "x", ""]][..])]),
+        (Service, vec![("A", "x", &[["A", "x", "y"]][..])]),
     ] {
         assert_eq!(circle(kind, &accounts), [""; 0], "{accounts:?}");
     }
@@ -138,22 +138,22 @@ fn renamed_circles_are_told_apart_too() {
     let renamed = circle(
         Service,
         &[
-            ("A", "y", &[("B", "x", "y")]),
-            ("B", "x", &[("C", "z", "x")]),
-            ("C", "z", &[("A", "y", "z")]),
+            ("A", "y", &[["B", "x", "y"]]),
+            ("B", "x", &[["C", "z", "x"]]),
+            ("C", "z", &[["A", "y", "z"]]),
         ],
     );
     assert_eq!(renamed, ["Error adding service import \"y\": import forms a cycle"]);
     let straight =
-        circle(Service, &[("A", "y", &[("B", "x", "z")]), ("B", "x", &[("A", "y", "x")])]);
+        circle(Service, &[("A", "y", &[["B", "x", "z"]]), ("B", "x", &[["A", "y", "x"]])]);
     assert_eq!(straight, [""; 0]);
     // Two ways to one account are no circle.
     let diamond = circle(
         Service,
         &[
-            ("A", "x", &[("B", "x", ""), ("C", "x", "")]),
-            ("B", "x", &[("D", "x", "")]),
-            ("C", "x", &[("D", "x", "")]),
+            ("A", "x", &[["B", "x", ""], ["C", "x", ""]]),
+            ("B", "x", &[["D", "x", ""]]),
+            ("C", "x", &[["D", "x", ""]]),
             ("D", "x", &[]),
         ],
     );
