@@ -16,13 +16,11 @@ struct Shelf {
 
 impl Files for Shelf {
     fn read(&mut self, path: &str) -> Result<String, String> {
-        match self.text.take_if(|_| path == "f.conf") {
-            Some(text) => Ok(text),
-            None => {
-                let path = configs().join("taken").join(path);
-                std::fs::read_to_string(path).map_err(|error| error.to_string())
-            }
+        if let Some(text) = self.text.take_if(|_| path == "f.conf") {
+            return Ok(text);
         }
+        let path = configs().join("taken").join(path);
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
     }
     fn variable(&self, name: &str) -> Option<String> {
         (name == "FANFARE_TEST_NAME").then(|| "from-env".to_owned())
@@ -106,10 +104,7 @@ fn wrong_files_are_refused_with_all_their_errors() {
         let all = with_errors(list);
         assert!(all.len() >= least, "{list} has {}", all.len());
         for (errors, text) in all {
-            let got = match read("f.conf", Some(text.clone())) {
-                Ok(_) => panic!("taken:\n{text}"),
-                Err(errors) => errors,
-            };
+            let Err(got) = read("f.conf", Some(text.clone())) else { panic!("taken:\n{text}") };
             assert_eq!(got.lines(), errors, "{text}");
         }
     }

@@ -199,7 +199,9 @@ fn a_reload_moves_the_log_and_the_other_files() {
     let (first, second) = (scratch("first.log"), scratch("second.log"));
     let (one, two) = (scratch("one.pid"), scratch("two.pid"));
     let folders = [scratch("ports"), scratch("ports")];
-    folders.iter().for_each(|folder| fs::create_dir(folder).unwrap());
+    for folder in &folders {
+        fs::create_dir(folder).unwrap();
+    }
     let text = |log: &Path, pid: &Path, ports: &Path| {
         format!(
             "log_file: {:?}\npid_file: {:?}\nports_file_dir: {:?}\n",
@@ -456,8 +458,8 @@ fn reloads_lose_no_message_of_those_whose_rights_stay() {
         writer.fence("");
     }
     is_in_effect(&broker, &path);
-    let expected: String = (0..sent).map(|n| format!("MSG foo.{n} 1 1\r\nx\r\n")).collect();
+    let expected: Vec<_> = (0..sent).map(|n| format!("MSG foo.{n} 1 1\r\nx\r\n")).collect();
     for reader in &mut readers {
-        reader.fence(&expected);
+        reader.fence(&expected.concat());
     }
 }
