@@ -460,6 +460,6 @@ fn reloads_lose_no_message_of_those_whose_rights_stay() {
     is_in_effect(&broker, &path);
     let expected: Vec<_> = (0..sent).map(|n| format!("MSG foo.{n} 1 1\r\nx\r\n")).collect();
     for reader in &mut readers {
-        reader.fence(&expected.concat());
+        reader.fence(expected.concat());
     }
 }

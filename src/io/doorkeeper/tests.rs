@@ -55,7 +55,9 @@ fn asking(policy: Arc<Policy>, peers: &[String]) -> (Turn<Ticking>, Vec<ConnId>)
     let mut turn = Turn::begin(shard, Instant::default());
     let arrival = |peer: &String| Arrival::plain(ClientNumber(1), peer.as_str().into());
     let clients: Vec<_> = peers.iter().map(|peer| turn.handle_accept(arrival(peer))).collect();
-    clients.iter().for_each(|client| turn.handle_readable(*client));
+    for client in &clients {
+        turn.handle_readable(*client);
+    }
     let mut turn = turn.read();
     let connect = b"CONNECT {\"user\":\"a\",\"pass\":\"one\"}\r\n";
     while turn.poll_read().is_some() {
