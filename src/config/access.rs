@@ -203,7 +203,7 @@ impl Account {
 pub struct AccountLimits {
     /// Connections.
     pub connections_max: Option<u32>,
-    /// Subscriptions, all clients of the account together.
+    /// Subscriptions of each of its connections.
     pub subscriptions_max: Option<u64>,
     /// Bytes of one message.
     pub payload_max: Option<u32>,

@@ -108,15 +108,6 @@ impl Interest {
         &self.queues[slot.key()]
     }
 
-    /// Whose subscriptions stand in a list.
-    pub(crate) fn account_of(&self, list: List) -> AccountId {
-        let filter = match list {
-            List::Plain(slot) => slot,
-            List::Queue(slot) => self.queues[slot.key()].filter,
-        };
-        self.filters.get(filter).account
-    }
-
     /// The name of a queue group.
     pub(crate) fn name(&self, name: TextId) -> &[u8] {
         self.names.text(name)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::badge::Badge;
 use super::batch::Batch;
 use super::bucket::TokenBucket;
-use super::ids::{AccountId, ShardId, Slot};
+use super::ids::{AccountId, Slot};
 use super::interest::Change;
 use super::shard::Shard;
 use super::time::Instant;
@@ -22,15 +22,6 @@ use crate::config::access::Rate;
 pub(crate) struct Paces {
     accounts: BTreeMap<AccountId, TokenBucket>,
     users: BTreeMap<(AccountId, Box<str>), TokenBucket>,
-}
-
-/// What happened to a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counted {
-    /// It began.
-    Begun,
-    /// It ended.
-    Ended,
 }
 
 impl Paces {
@@ -81,29 +72,21 @@ impl Shard {
     }
 
     /// Takes in what a peer's clients used.
-    pub(crate) fn apply_usage(
-        &mut self,
-        peer: ShardId,
-        account: AccountId,
-        user: &[u8],
-        used: Used,
-    ) {
+    pub(crate) fn apply_usage(&mut self, account: AccountId, user: &[u8], used: Used) {
         let user: Box<str> = String::from_utf8_lossy(user).into();
         let bucket = if user.is_empty() {
             self.paces.accounts.get_mut(&account)
         } else {
-            self.paces.users.get_mut(&(account, user.clone()))
+            self.paces.users.get_mut(&(account, user))
         };
         if let Some(bucket) = bucket {
             bucket.debit(used.messages, used.bytes, self.now);
         }
-        self.usage.apply(peer, UsageKey { account, user }, used);
     }
 
     /// Tells peers what this shard's clients used, as far as batches reach (I5).
     pub(crate) fn stage_usage(&mut self) {
-        while let Some((key, used)) = self.usage.poll() {
-            let key = key.clone();
+        while let Some((key, used)) = self.usage.first() {
             let change = Change::Usage { account: key.account, user: key.user.as_bytes(), used };
             let bytes = Batch::change_bytes(&change);
             if !self.peers().all(|peer| self.mesh.has_interest_room(peer.bit(), bytes)) {
@@ -114,40 +97,6 @@ impl Shard {
             }
             self.usage.settle(&key);
         }
-    }
-
-    /// Counts a subscription of an account.
-    pub(crate) fn count_subscription(&mut self, account: AccountId, counted: Counted) {
-        if self.account_subs.len() <= account.index() {
-            self.account_subs.resize(account.index() + 1, 0);
-        }
-        let count = &mut self.account_subs[account.index()];
-        match counted {
-            Counted::Begun => *count += 1,
-            Counted::Ended => *count -= 1,
-        }
-        let count = *count;
-        let bounded = self.policy.accounts.get(account).limits.subscriptions_max.is_some();
-        if self.shards > 1 && (bounded || self.usage.knows(account)) {
-            self.usage.note_subscriptions(account, count);
-        }
-    }
-
-    /// Tells peers of all accounts that a changed configuration bounds.
-    pub(crate) fn recount_subscriptions(&mut self) {
-        for index in 0..self.account_subs.len() {
-            let account = AccountId::from_index(index);
-            let limits = &self.policy.accounts.get(account).limits;
-            if self.shards > 1 && limits.subscriptions_max.is_some() {
-                self.usage.note_subscriptions(account, self.account_subs[index]);
-            }
-        }
-    }
-
-    /// Subscriptions of an account in the whole broker, as far as is known here.
-    pub(crate) fn subscriptions_of(&self, account: AccountId) -> u64 {
-        let own = self.account_subs.get(account.index()).copied().unwrap_or(0);
-        self.usage.subscriptions(account, own)
     }
 
     /// Bounds the flow of a connection that nobody was asked about.

@@ -21,7 +21,6 @@ use super::ids::{AccountId, ClientNumber, Slot};
 use super::latency::{self, Sample};
 use super::mesh;
 use super::message::{Body, Message};
-use super::pace::Counted;
 use super::responses::{Response, Responses, Waiter};
 use super::shard::Shard;
 use super::sids::Sid;
@@ -107,7 +106,6 @@ impl Shard {
         let seed = self.clients.seed();
         self.clients.get_mut(client).subs.insert(Sub { sid, position, list }, seed);
         self.clients.stats.subscriptions += 1;
-        self.count_subscription(account, Counted::Begun);
         for peer in mesh::each(peers) {
             self.mesh.stage_change(peer, &self.interest.change(list));
         }

@@ -52,7 +52,6 @@ impl Shard {
         self.entrances = settings.entrances;
         self.policy = settings.policy;
         self.paces.clear();
-        self.recount_subscriptions();
         // Whoever publishes before it is looked at is held to the new accounts, if not yet to the
         // new permissions.
         self.clients.let_all_be_ruled();

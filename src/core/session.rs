@@ -16,7 +16,6 @@ use super::grants::ResponseGrants;
 use super::ids::Slot;
 use super::mesh;
 use super::message::Body;
-use super::pace::Counted;
 use super::shard::Shard;
 use super::sids::Sid;
 use super::spool::Fixed;
@@ -83,13 +82,11 @@ impl Shard {
 
     /// Takes the receiver of a subscription that its client has let go off its list.
     pub(crate) fn remove_receiver(&mut self, sub: Sub) {
-        let account = self.interest.account_of(sub.list);
         if let Some((client, sid)) = self.interest.remove(sub.list, sub.position) {
             self.clients.get_mut(client).subs.moved(sid, sub.position);
         }
         self.clients.sids.release(sub.sid);
         self.clients.stats.subscriptions -= 1;
-        self.count_subscription(account, Counted::Ended);
     }
 
     /// Ends the subscriptions that the last delivery finished.
@@ -241,7 +238,6 @@ impl Shard {
         let seed = self.clients.seed();
         self.clients.get_mut(slot).subs.insert(Sub { sid, position, list }, seed);
         self.clients.stats.subscriptions += 1;
-        self.count_subscription(account, Counted::Begun);
         for peer in mesh::each(peers) {
             self.mesh.stage_change(peer, &self.interest.change(list));
         }
@@ -264,16 +260,15 @@ impl Shard {
             self.clients.stats.subscriptions_refused += 1;
             return Err(ProtocolError::TooManyTokens(filter.to_vec()));
         }
-        let account = self.clients.get(slot).account;
-        let of_account = self.policy.accounts.get(account).limits.subscriptions_max;
-        if of_account.is_some_and(|most| self.subscriptions_of(account) >= most) {
-            self.clients.stats.subscriptions_refused += 1;
-            return Err(ProtocolError::MaxSubscriptions);
-        }
         let client = self.clients.get(slot);
+        let of_account = self.policy.accounts.get(client.account).limits.subscriptions_max;
         let of_user = client.badge.as_ref().and_then(|badge| badge.subscriptions_max());
         let most = self.limits.subscriptions_max;
-        if of_user.is_some_and(|most| client.subs.len() >= most) {
+        let has = client.subs.len();
+        // As in nats-server an account's limit is one of each of its connections.
+        let is_full = of_user.is_some_and(|most| has >= most)
+            || of_account.is_some_and(|most| has as u64 >= most);
+        if is_full {
             self.clients.stats.subscriptions_refused += 1;
             return Err(ProtocolError::MaxSubscriptions);
         }

@@ -137,10 +137,8 @@ pub struct Shard {
     pub(crate) mapped: Vec<u8>,
     /// Buckets that several clients share.
     pub(crate) paces: Paces,
-    /// What bounded accounts and users use, here and elsewhere.
+    /// What flowed from bounded accounts and users, until peers know.
     pub(crate) usage: Usage,
-    /// Subscriptions of each account here.
-    pub(crate) account_subs: Vec<u64>,
     /// How many batches had been returned when relays were last carried on.
     relays_at: u64,
     sweep_armed: bool,
@@ -205,7 +203,6 @@ impl Shard {
             mapped: Vec::new(),
             paces: Paces::default(),
             usage: Usage::default(),
-            account_subs: Vec::new(),
             relays_at: 0,
             sweep_armed: false,
             pause_until: Instant::default(),
@@ -338,7 +335,7 @@ impl Shard {
             && self.clients.sids.texts() == 0
             && self.clients.names.len() == 0
             && self.interest.is_idle()
-            && self.usage.is_idle()
+            && self.usage.has_settled()
             && self.mesh.lent() == 0
             && self.mesh.staged() == 0
     }
@@ -351,7 +348,7 @@ impl Shard {
         for entry in batch.entries(first_head) {
             match entry {
                 Entry::Change(Change::Usage { account, user, used }) => {
-                    self.apply_usage(peer, account, user, used);
+                    self.apply_usage(account, user, used);
                 }
                 Entry::Change(change) => self.interest.apply(peer, change),
                 Entry::Message(message, to) => self.deliver_for_peer(message, to),
