@@ -137,23 +137,32 @@ impl Shard {
         self.clients.stats.parked += 1;
     }
 
-    pub(crate) fn execute(&mut self, slot: Slot, bytes: &[u8]) {
+    /// Whether a client has come so far that its operations are executed. While it waits to be let
+    /// in, its bytes are kept; of one that is to go they are dropped.
+    fn may_execute(&mut self, slot: Slot, bytes: &[u8]) -> bool {
         let client = self.clients.get(slot);
         if client.closing.is_some() {
+            return false;
+        }
+        let next = match client.standing {
+            Standing::Waiting => Flow::Wait,
+            Standing::Stranger if bytes.is_empty() => Flow::Stop,
+            Standing::Stranger => self.meets_first_rule(slot, bytes),
+            Standing::Bound => Flow::Done,
+        };
+        match next {
+            Flow::Done => true,
+            Flow::Wait => {
+                self.hold(slot, bytes);
+                false
+            }
+            Flow::Park | Flow::Pause | Flow::Stop => false,
+        }
+    }
+
+    pub(crate) fn execute(&mut self, slot: Slot, bytes: &[u8]) {
+        if !self.may_execute(slot, bytes) {
             return;
-        }
-        if client.standing == Standing::Waiting {
-            return self.hold(slot, bytes);
-        }
-        if client.standing == Standing::Stranger {
-            if bytes.is_empty() {
-                return;
-            }
-            match self.meets_first_rule(slot, bytes) {
-                Flow::Done => {}
-                Flow::Wait => return self.hold(slot, bytes),
-                Flow::Park | Flow::Pause | Flow::Stop => return,
-            }
         }
         let decode_limits = self.decode_limits_of(slot);
         let mut rest = bytes;

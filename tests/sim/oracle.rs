@@ -1,10 +1,10 @@
 //! The broker as it should be: a list of subscriptions, a list of publishes, and linear matching.
 //!
-//! Absent: any structure that the broker has, and the verdicts: on what is heard (`hearing`) and on a
-//! finished run (`checks`).
-//! Shards run concurrently, so the oracle knows for each subscription and publish from when on its
-//! effect is certain and until when it is possible. Steps of the simulation are the clock: what a
-//! client has seen at one step, everybody may act upon at the next.
+//! Absent: any structure that the broker has, and the verdicts: on what is heard (`hearing`) and
+//! on a finished run (`checks`). Shards run concurrently, so the oracle knows for each subscription
+//! and publish from when on its effect is certain and until when it is possible. Steps of the
+//! simulation are the clock: what a client has seen at one step, everybody may act upon at the
+//! next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
