@@ -323,8 +323,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// Most bytes of one read from a client that sends large messages, which are copied once and not
 /// looked at: fewer system calls count for more than the cache (a quarter less at 16 KiB).
 const LARGE_READ_BYTES: usize = 256 * 1024;
-/// Most bytes of one read from a client that is not in yet.
-const STRANGER_READ_BYTES: usize = 4 * 1024;
+/// Most bytes of one read from a client that is not in yet: room for one TLS record of any size,
+/// and little more.
+const STRANGER_READ_BYTES: usize = 18 * 1024;
 /// Messages from this size on are large to this end.
 const LARGE_FROM: u32 = 4 * 1024;
 /// Most reads of one turn.
