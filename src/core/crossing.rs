@@ -150,6 +150,7 @@ impl Shard {
             for leg in legs.as_mut_slice() {
                 let Some(service) = legs::service_of(accounts, leg) else {
                     delivered |= self.send_leg(slot, account, None, leg, line, body);
+                    self.look_at_finished();
                     continue;
                 };
                 // Whoever imports first says what is told; services further on hear the same.
@@ -164,15 +165,29 @@ impl Shard {
                 };
                 let body = Body::Shared(&marked.body);
                 delivered |= self.send_leg(slot, account, Some(service), leg, &line, body);
+                self.look_at_finished();
             }
             // Not before the last leg: its plan names lists that this may free.
+            let finished: Vec<Slot> = self.clients.finished.iter().map(|(slot, _)| *slot).collect();
             self.end_finished();
+            for slot in finished {
+                self.refresh_choices(slot);
+            }
             if !delivered {
                 self.answer_nobody(slot, line);
             }
         }
         self.legs = legs;
         ready
+    }
+
+    /// Lets further legs see that a subscription has had all that it asked for: the plain way need
+    /// not look, because there a message meets a subscription once.
+    fn look_at_finished(&mut self) {
+        for index in 0..self.clients.finished.len() {
+            let (slot, _) = self.clients.finished[index];
+            self.clients.get_mut(slot).checks.filtered = true;
+        }
     }
 
     /// What is measured of a request, if it is sampled.

@@ -10,7 +10,6 @@ use super::filters::Member;
 use super::ids::Slot;
 use super::interest::Interest;
 use super::message::{Body, Head, HeadId, Message};
-use super::sids::Sid;
 use super::spool::{RecordId, Spool};
 use super::subs::List;
 
@@ -108,7 +107,7 @@ impl<'m> Delivery<'m> {
         if client.closing.is_some() {
             return false;
         }
-        if client.checks.filtered && !self.passes(&mut parts, member.sid, check) {
+        if client.checks.filtered && !self.passes(&mut parts, member, check) {
             return false;
         }
         let Parts { client, spool, sids, .. } = parts;
@@ -135,9 +134,13 @@ impl<'m> Delivery<'m> {
 
     /// Whether a client whose messages are looked at takes this one as others do.
     #[cold]
-    fn passes(&mut self, parts: &mut Parts<'_>, sid: Sid, check: Check) -> bool {
+    fn passes(&mut self, parts: &mut Parts<'_>, member: &Member, check: Check) -> bool {
+        if member.max > 0 && member.delivered >= member.max {
+            // An earlier leg of this message has finished the subscription.
+            return false;
+        }
         if parts.relays.client == Some(parts.client.id.slot) {
-            parts.relays.push(sid, &self.message);
+            parts.relays.push(member.sid, &self.message);
             self.relayed += 1;
             return false;
         }

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and says where"
 )]
 
+mod accounts;
 mod auth_matrix;
 mod broker;
 mod command_line;
