@@ -9,6 +9,7 @@ pub mod identity;
 mod lame_duck;
 mod limits;
 mod listeners;
+mod notify;
 mod placing;
 mod policy;
 mod premises;

@@ -117,7 +117,10 @@ impl Supervisor {
             let _ = bell.waker.wake();
         });
         match spawned {
-            Ok(_) => self.reloading.under_way = true,
+            Ok(_) => {
+                self.reloading.under_way = true;
+                self.notify.reloading();
+            }
             Err(error) => self.refuse(&error.to_string()),
         }
     }
@@ -141,6 +144,9 @@ impl Supervisor {
             }
             if std::mem::take(&mut self.reloading.again) {
                 self.reload();
+            }
+            if !self.reloading.under_way {
+                self.notify.ready();
             }
         }
     }

@@ -14,6 +14,7 @@ use signal_hook_mio::v1_0::Signals;
 use super::fetching::Fetching;
 use super::identity::Identity;
 use super::listeners::{self, Listening};
+use super::notify::Notify;
 use super::premises::Prepared;
 use super::reload::Reloading;
 use super::run_error::RunError;
@@ -99,6 +100,7 @@ impl Supervisor {
             info,
             seed,
             lame_duck: None,
+            notify: Notify::from_environment(),
             sent: vec![0; config.shards],
             config,
             next_number: 1,
@@ -128,6 +130,7 @@ impl Supervisor {
             }
         }
         line("Server is ready".to_owned());
+        self.notify.ready();
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ impl Supervisor {
     /// Ends every shard and waits for them, which have a deadline.
     pub(super) fn stop(mut self) {
         self.log.line(Level::Info, "Initiating Shutdown...".to_owned());
+        self.notify.stopping();
         // Nobody new is let in while those who are here are served their last bytes.
         self.listeners.clear();
         for shard in self.exchange.shards() {

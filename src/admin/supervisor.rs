@@ -19,6 +19,7 @@ use super::fetching::Fetching;
 use super::identity::Identity;
 use super::lame_duck::LameDuck;
 use super::listeners::Listening;
+use super::notify::Notify;
 use super::reload::Reloading;
 use super::run_error::RunError;
 use super::source::{Reading, Source};
@@ -91,6 +92,8 @@ pub(super) struct Supervisor {
     pub(super) seed: u64,
     /// Set once the broker is about to leave.
     pub(super) lame_duck: Option<LameDuck>,
+    /// The service manager, if one wants to know.
+    pub(super) notify: Notify,
     /// Connections sent to each shard since the start.
     pub(super) sent: Vec<u64>,
     pub(super) next_number: u64,

@@ -35,6 +35,7 @@ mod resolvers;
 mod rust_client;
 mod secure;
 mod secure_tools;
+mod service_manager;
 mod signals;
 mod slow;
 mod tls;
