@@ -27,6 +27,9 @@ pub(super) fn test(executable: &str, flags: &Flags) -> ExitCode {
     }
 }
 
+/// What `check` is for, in one line.
+pub(super) const ABOUT: &str = "Check a configuration file and say what it sets up";
+
 /// `check -c FILE`: the same, and what the file sets up.
 pub(super) fn command(executable: &str, arguments: &[String]) -> ExitCode {
     let flags = match Flags::parse(arguments) {

@@ -4,7 +4,9 @@
 //! tools the usual one. Messages name the executable as it was called.
 
 mod check;
+mod definition;
 mod flags;
+mod health;
 mod options;
 mod overlay;
 mod reading;
@@ -41,6 +43,9 @@ pub fn main() -> ExitCode {
             tools::run([executable].into_iter().chain(arguments).collect())
         }
         ["check", ..] => check::command(&executable, &arguments[1..]),
+        ["health", ..] => health::command(&executable, &arguments[1..]),
+        ["completions", ..] => definition::completions(&executable, &arguments[1..]),
+        ["man", ..] => definition::man(&executable, &arguments[1..]),
         _ => serve::main(&executable, &arguments),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use fanfare_bench::cli as tools;
 
 /// A lightweight publish/subscribe message broker that speaks the NATS client protocol.
@@ -30,9 +30,14 @@ enum Tool {
     Reply(tools::ReplyArgs),
 }
 
+/// The tools and their options, as one value.
+pub(super) fn definition() -> clap::Command {
+    Command::command()
+}
+
 /// Whether the first argument names a tool.
 pub(super) fn is_one(word: &str) -> bool {
-    TOOLS.contains(&word)
+    NAMES.contains(&word)
 }
 
 /// Runs a tool; `arguments` begin with the name of the executable.
@@ -53,4 +58,5 @@ pub(super) fn run(arguments: Vec<String>) -> ExitCode {
     }
 }
 
-const TOOLS: [&str; 5] = ["bench", "pub", "sub", "request", "reply"];
+/// The names of the tools.
+pub(super) const NAMES: [&str; 5] = ["bench", "pub", "sub", "request", "reply"];

@@ -20,6 +20,7 @@ mod crowd;
 mod descriptors;
 mod files;
 mod foreign;
+mod health;
 mod lifecycle;
 mod limits;
 mod listeners;
