@@ -23,6 +23,7 @@ pub(super) enum Id {
     Log,
     LogTime,
     LogUtc,
+    LogFormat,
     LogSizeLimit,
     Syslog,
     RemoteSyslog,
@@ -199,6 +200,13 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
             truth(&["T", "logtime"], Id::LogTime, "date and time in each line [true]"),
             truth(&["logtime_utc"], Id::LogUtc, "in UTC"),
+            valued(
+                &["log_format"],
+                Id::LogFormat,
+                Kind::Text,
+                "FORMAT",
+                "text, or json: one object a line [text]",
+            ),
             truth(&["s", "syslog"], Id::Syslog, "log to the system log"),
             valued(
                 &["r", "remote_syslog"],

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::flags::{Flag, Flags, Value};
 use super::options::Id;
 use crate::config::listen::{Address, Certificate, Tls};
-use crate::config::{Config, Limits, Listener, Secret, Syslog};
+use crate::config::{Config, Limits, Listener, LogFormat, Secret, Syslog};
 
 /// What is configured when nothing is said.
 pub(super) fn base() -> Config {
@@ -35,7 +35,7 @@ pub(super) fn lay_over(flags: &Flags, mut config: Config) -> Result<Config, Stri
 fn set(config: &mut Config, flag: &Flag) -> Result<(), String> {
     match &flag.value {
         Value::Truth(yes) => set_truth(config, flag.id, *yes),
-        Value::Text(text) => set_text(config, flag.id, text),
+        Value::Text(text) => return set_text(config, flag.id, text),
         Value::Integer(number) => return set_integer(config, flag, *number),
         Value::Size(bytes) => set_size(&mut config.limits, flag.id, *bytes),
         Value::Time(time) => set_time(&mut config.limits, flag.id, *time),
@@ -66,7 +66,7 @@ fn set_truth(config: &mut Config, id: Id, yes: bool) {
     }
 }
 
-fn set_text(config: &mut Config, id: Id, text: &str) {
+fn set_text(config: &mut Config, id: Id, text: &str) -> Result<(), String> {
     let given = || (!text.is_empty()).then(|| text.to_owned());
     match id {
         Id::Host => match &mut classic(config).address {
@@ -80,9 +80,14 @@ fn set_text(config: &mut Config, id: Id, text: &str) {
         Id::Pid => config.pid_file = given(),
         Id::PortsFileDir => config.ports_file_dir = given(),
         Id::Log => config.log_file = given(),
+        Id::LogFormat => {
+            let format = LogFormat::named(text);
+            config.log_format = format.ok_or("-log_format must be 'text' or 'json'")?;
+        }
         Id::RemoteSyslog => config.syslog = given().map(Syslog::Remote),
         _ => {}
     }
+    Ok(())
 }
 
 fn set_integer(config: &mut Config, flag: &Flag, number: i64) -> Result<(), String> {

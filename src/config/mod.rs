@@ -45,6 +45,35 @@ pub enum Syslog {
     Remote(String),
 }
 
+/// What log lines look like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As nats-server's, for people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl LogFormat {
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// Everything one broker is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -70,6 +99,8 @@ pub struct Config {
     pub log_time: bool,
     /// Whether log lines carry UTC instead of local time.
     pub log_utc: bool,
+    /// What log lines look like.
+    pub log_format: LogFormat,
     /// Directory that receives the file with the listening addresses.
     pub ports_file_dir: Option<String>,
     /// `server_tags`.
@@ -123,6 +154,7 @@ impl Default for Config {
             syslog: None,
             log_time: true,
             log_utc: false,
+            log_format: LogFormat::Text,
             ports_file_dir: None,
             server_tags: Vec::new(),
             server_metadata: Vec::new(),

@@ -171,6 +171,7 @@ fn log(old: &Config, new: &Config) -> Vec<String> {
     lines.shown("debug", before.debug, after.debug);
     lines.shown("logtime", old.log_time, new.log_time);
     lines.shown("logtime_utc", old.log_utc, new.log_utc);
+    lines.shown("log_format", old.log_format.name(), new.log_format.name());
     lines.shown("log_file", text(old.log_file.as_ref()), text(new.log_file.as_ref()));
     lines.shown("logfile_size_limit", old.log_size_max, new.log_size_max);
     lines.shown("logfile_max_num", old.log_files_max, new.log_files_max);

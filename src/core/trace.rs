@@ -38,12 +38,14 @@ pub(crate) struct Trace {
     pub(crate) enabled: bool,
     message_max: usize,
     lines: VecDeque<TraceLine>,
+    /// Bytes of all of them.
+    bytes: usize,
     dropped: u64,
 }
 
 impl Trace {
     pub(crate) fn new(enabled: bool, message_max: usize) -> Self {
-        Self { enabled, message_max, lines: VecDeque::new(), dropped: 0 }
+        Self { enabled, message_max, lines: VecDeque::new(), bytes: 0, dropped: 0 }
     }
 
     /// Switches tracing on or off.
@@ -53,7 +55,9 @@ impl Trace {
 
     /// The oldest line that was not fetched.
     pub(crate) fn poll(&mut self) -> Option<TraceLine> {
-        self.lines.pop_front()
+        let line = self.lines.pop_front()?;
+        self.bytes -= line.text.len();
+        Some(line)
     }
 
     /// Lines that found the buffer full.
@@ -68,10 +72,11 @@ impl Trace {
         direction: Direction,
         text: String,
     ) {
-        if self.lines.len() >= LINES_MAX {
+        if self.lines.len() >= LINES_MAX || self.bytes >= BYTES_MAX {
             self.dropped += 1;
             return;
         }
+        self.bytes += text.len();
         self.lines.push_back(TraceLine { peer: peer.into(), number, direction, text });
     }
 
@@ -148,6 +153,8 @@ fn redacted(json: &[u8]) -> Vec<u8> {
 const SECRETS: [&str; 6] = ["pass", "auth_token", "jwt", "sig", "nkey", "proxy_sig"];
 /// Lines kept until somebody fetches them.
 const LINES_MAX: usize = 4096;
+/// Bytes of lines kept, and one line more: a traced message may be long.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -183,5 +190,18 @@ mod tests {
             trace.operation("127.0.0.1:1", ClientNumber(1), &ClientOp::Ping);
         }
         assert_eq!(trace.dropped(), 10);
+    }
+
+    #[test]
+    fn long_lines_are_bounded_by_their_bytes_until_they_are_fetched() {
+        let mut trace = Trace::new(true, 0);
+        let long = "x".repeat(BYTES_MAX / 2);
+        for _ in 0..5 {
+            trace.push("127.0.0.1:1", ClientNumber(1), Direction::In, long.clone());
+        }
+        assert_eq!((trace.lines.len(), trace.dropped()), (2, 3));
+        while trace.poll().is_some() {}
+        trace.push("127.0.0.1:1", ClientNumber(1), Direction::In, long);
+        assert_eq!((trace.lines.len(), trace.dropped()), (1, 3));
     }
 }

@@ -11,14 +11,16 @@ use core::net::IpAddr;
 
 use super::exchange::Exchange;
 use super::ledger::{Ledger, Seat};
-use super::log::{Level, Log};
+use super::log::{Level, Line, Log};
 use super::resolver::Resolver;
+use super::sparse::Sparse;
 use super::worker::{Job, WorkerPool};
 use crate::core::auth::delegation::Knowledge;
 use crate::core::auth::password::Work;
 use crate::core::auth::{Decision, Fetch, Question};
 use crate::core::ids::{ConnId, ShardId};
 use crate::core::policy::Policy;
+use crate::core::time::Instant;
 use crate::core::turn::{Polled, Ticking, Turn};
 
 /// What a worker decides, and by which policy.
@@ -68,6 +70,7 @@ pub(crate) struct Doorkeeper {
     settled: Vec<(ConnId, Question)>,
     /// Questions that are decided by what is known now.
     last_asked: VecDeque<(ConnId, Question)>,
+    refusals: Sparse,
 }
 
 impl Doorkeeper {
@@ -81,7 +84,19 @@ impl Doorkeeper {
         let seats = HashMap::new();
         let (fetching, settled) = (HashMap::new(), Vec::new());
         let last_asked = VecDeque::new();
-        Self { me, workers, ledger, resolver, policy, seats, fetching, settled, last_asked }
+        let refusals = Sparse::new("clients were refused");
+        Self {
+            me,
+            workers,
+            ledger,
+            resolver,
+            policy,
+            seats,
+            fetching,
+            settled,
+            last_asked,
+            refusals,
+        }
     }
 
     /// Asks again for those who waited for an account.
@@ -138,11 +153,22 @@ impl Doorkeeper {
         }
     }
 
+    /// What is left to say of refusals when the broker stops.
+    pub(super) fn last_note(&mut self) -> Option<Line> {
+        self.refusals.last_hidden()
+    }
+
     /// Brings questions to the workers, and refusals to the log. Says whether questions are left.
-    pub(crate) fn ask(&mut self, turn: &mut Turn<Ticking>, log: &Log) -> bool {
+    pub(crate) fn ask(&mut self, turn: &mut Turn<Ticking>, log: &Log, now: Instant) -> bool {
         while let Some(refused) = turn.poll_refused() {
-            let text = format!("{} - cid:{} - {refused}", refused.peer, refused.number.0);
-            log.line(Level::Error, text);
+            // Anybody can be refused as often as he likes.
+            if self.refusals.may_show(now) {
+                let line = Line::new(Level::Error, refused.to_string());
+                log.put(line.of(&refused.peer, refused.number.0));
+            }
+        }
+        if let Some(line) = self.refusals.poll_hidden(now) {
+            log.put(line);
         }
         // There may be no room for one address and room for the next: each question is offered
         // once, and those that are refused wait, in order, behind all others.

@@ -15,7 +15,7 @@ use slab::Slab;
 
 use super::gate::Gate;
 use super::layer::{Advance, Fault, Layer, Order};
-use super::log::Level;
+use super::log::{Level, Line};
 use super::reactor::Reactor;
 use super::socket;
 use super::sparse::Sparse;
@@ -81,7 +81,7 @@ struct Entry {
 }
 
 /// See the module's head.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lobby {
     guests: Slab<Entry>,
     generation: u32,
@@ -89,7 +89,19 @@ pub(super) struct Lobby {
     queue: VecDeque<Who>,
     /// When somebody's time may be over; who has gone on meanwhile is passed over.
     deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
-    refusals: Sparse,
+    pub(super) refusals: Sparse,
+}
+
+impl Default for Lobby {
+    fn default() -> Self {
+        Self {
+            guests: Slab::default(),
+            generation: 0,
+            queue: VecDeque::default(),
+            deadlines: BinaryHeap::default(),
+            refusals: Sparse::new("connections failed before they were let in"),
+        }
+    }
 }
 
 impl Lobby {
@@ -132,7 +144,7 @@ impl Reactor {
         gate: Arc<Gate>,
     ) {
         let (peer, number) = (&arrival.peer, arrival.number.0);
-        self.log.debug(|| format!("{peer} - cid:{number} - Client connection created"));
+        self.log.debug(|| Line::new(Level::Debug, "Client connection created").of(peer, number));
         if gate.is_open() || arrival.admission == Admission::Full {
             self.let_in(turn, arrival, stream, None);
             return;
@@ -252,8 +264,8 @@ impl Reactor {
     pub(super) fn advance_lobby(&mut self, turn: &mut Turn<Polled>) {
         let start = self.clock.now();
         self.expire(turn, start);
-        if let Some(text) = self.lobby.refusals.poll_hidden(start) {
-            self.log.line(Level::Warn, text);
+        if let Some(line) = self.lobby.refusals.poll_hidden(start) {
+            self.log.put(line);
         }
         while let Some(client) = self.sockets.poll_greeted() {
             self.queue(client);
@@ -408,17 +420,20 @@ impl Reactor {
     fn note_secured(&self, name: &str, number: ClientNumber, peer: &TlsPeer) {
         self.log.debug(|| {
             let TlsPeer { version, cipher, .. } = peer;
-            let number = number.0;
-            format!("{name} - cid:{number} - TLS version {version}, cipher suite {cipher}")
+            let text = format!("TLS version {version}, cipher suite {cipher}");
+            Line::new(Level::Debug, text)
+                .of(name, number.0)
+                .with("tls_version", version.to_string())
+                .with("tls_cipher", cipher.to_string())
         });
     }
 
     fn note_fault(&mut self, name: &str, number: ClientNumber, fault: &Fault) {
-        let text = || format!("{name} - cid:{} - {fault}", number.0);
+        let line = |level| Line::new(level, fault.to_string()).of(name, number.0);
         if !fault.is_error() {
-            self.log.debug(text);
+            self.log.debug(|| line(Level::Debug));
         } else if self.lobby.refusals.may_show(self.clock.now()) {
-            self.log.line(Level::Error, text());
+            self.log.put(line(Level::Error));
         }
     }
 

@@ -1,50 +1,21 @@
-//! The log: lines in nats-server's form, written by a thread of its own from a bounded queue.
+//! The log: lines are written by a thread of its own from a bounded queue.
 //!
-//! Absent: what is worth a line, and where lines end (`log_sink`). A full queue drops lines and
-//! counts them, so that a flood of events or a slow disk never holds a shard up.
+//! Absent: what is worth a line, what it looks like (`log_line`) and where it ends (`log_sink`). A
+//! queue that is full, in lines or in bytes, drops lines and counts them, so that a flood of events
+//! or a slow disk never holds a shard up.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+pub use super::log_line::{Level, Line};
 use super::log_sink::Sink;
-
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// What an operator expects to see.
-    Info,
-    /// Connections coming and going.
-    Debug,
-    /// Protocol lines.
-    Trace,
-    /// Something that an operator should know of.
-    Warn,
-    /// Something that went wrong.
-    Error,
-    /// Why the broker cannot go on.
-    Fatal,
-}
-
-impl Level {
-    /// How lines of this level are marked.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Info => "INF",
-            Self::Debug => "DBG",
-            Self::Trace => "TRC",
-            Self::Warn => "WRN",
-            Self::Error => "ERR",
-            Self::Fatal => "FTL",
-        }
-    }
-}
 
 #[derive(Debug)]
 enum Entry {
-    Line(Level, String),
+    Line(Line),
     Change(Change),
     /// There is a change beside the queue.
     Look,
@@ -61,7 +32,12 @@ enum Change {
 /// What all copies of a handle share with the thread.
 #[derive(Debug, Default)]
 struct Shared {
+    /// Lines dropped since the thread last said so.
     dropped: AtomicU64,
+    /// Lines dropped in all.
+    dropped_total: AtomicU64,
+    /// Bytes of the lines that wait.
+    waiting_bytes: AtomicUsize,
     debug: AtomicBool,
     /// The last change that found the queue full; `Some` only then.
     beside: Mutex<Option<Change>>,
@@ -103,17 +79,33 @@ impl Log {
         Ok((log, LogWriter { queue, thread }))
     }
 
-    /// Logs a line.
+    /// Logs a line of words alone.
     pub fn line(&self, level: Level, text: String) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(Entry::Line(level, text)) {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        self.put(Line::new(level, text));
     }
 
-    /// Logs a line that only a debugging operator wants; the text is made only then.
-    pub fn debug(&self, text: impl FnOnce() -> String) {
+    /// Logs a line.
+    pub fn put(&self, line: Line) {
+        let bytes = line.len();
+        // Threads that look at the same time may each add one line too many, not more.
+        let before = self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before < WAITING_BYTES_MAX && self.queue.try_send(Entry::Line(line)).is_ok() {
+            return;
+        }
+        self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        self.shared.dropped_total.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lines that were dropped because the queue was full, since the start.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped_total.load(Ordering::Relaxed)
+    }
+
+    /// Logs a line that only a debugging operator wants; it is made only then.
+    pub fn debug<L: Into<Line>>(&self, line: impl FnOnce() -> L) {
         if self.shared.debug.load(Ordering::Relaxed) {
-            self.line(Level::Debug, text());
+            self.put(line().into());
         }
     }
 
@@ -157,17 +149,66 @@ fn write_all(mut sink: Sink, entries: &Receiver<Entry>, shared: &Shared) {
             apply(change, &mut sink);
         }
         match entry {
-            Entry::Line(level, text) => sink.write(level, &text),
+            Entry::Line(line) => {
+                shared.waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                sink.write(&line);
+            }
             Entry::Change(change) => apply(change, &mut sink),
             Entry::Look => {}
             Entry::End => return,
         }
         let lost = shared.dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            sink.write(Level::Warn, &format!("The log's queue was full: {lost} lines dropped"));
+            let text = format!("The log's queue was full: {lost} lines dropped");
+            sink.write(&Line::new(Level::Warn, text).with("dropped", lost));
         }
     }
 }
 
 /// Lines that wait to be written; more are dropped and counted.
 const QUEUE_MAX: usize = 4096;
+/// Bytes of lines that wait to be written: a traced message may be long.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log whose thread does not run, so that everything waits.
+    fn stuck() -> (Log, Receiver<Entry>) {
+        let (queue, entries) = sync_channel(QUEUE_MAX);
+        (Log { queue, shared: Arc::default() }, entries)
+    }
+
+    #[test]
+    fn a_queue_full_of_lines_drops_and_counts() {
+        let (log, entries) = stuck();
+        for _ in 0..QUEUE_MAX + 7 {
+            log.line(Level::Info, "x".to_owned());
+        }
+        assert_eq!(log.dropped(), 7);
+        assert_eq!(entries.try_iter().count(), QUEUE_MAX);
+    }
+
+    #[test]
+    fn a_queue_full_of_bytes_drops_and_counts() {
+        let (log, entries) = stuck();
+        let long = "x".repeat(WAITING_BYTES_MAX / 4);
+        for _ in 0..10 {
+            log.line(Level::Trace, long.clone());
+        }
+        assert_eq!((log.dropped(), entries.try_iter().count()), (6, 4));
+    }
+
+    #[test]
+    fn what_was_written_waits_no_more() {
+        let target = super::super::log_sink::LogTarget::of(&crate::config::Config::default(), "x");
+        let sink = Sink::open(target).expect("standard error");
+        let (log, entries) = stuck();
+        log.line(Level::Debug, "a line of the unit test that empties the queue".to_owned());
+        assert!(log.shared.waiting_bytes.load(Ordering::Relaxed) > 0);
+        log.queue.send(Entry::End).expect("room");
+        write_all(sink, &entries, &log.shared);
+        assert_eq!(log.shared.waiting_bytes.load(Ordering::Relaxed), 0);
+    }
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use chrono::Local;
 
 use super::errno;
-use super::log::Level;
+use super::log_line::Level;
 
 /// When a file is put aside, and how many are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

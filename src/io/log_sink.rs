@@ -6,13 +6,11 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use chrono::{DateTime, Local, Utc};
-
 use super::errno;
-use super::log::Level;
 use super::log_file::{LogFile, Rotation};
+use super::log_line::{self, Level, Line, Zone};
 use super::syslog::SystemLog;
-use crate::config::{Config, Syslog};
+use crate::config::{Config, LogFormat, Syslog};
 
 /// Where the log goes, and how its lines look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +21,8 @@ pub struct LogTarget {
     syslog: Option<Syslog>,
     /// What the system log calls this broker.
     tag: String,
+    format: LogFormat,
     time: Option<Zone>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Zone {
-    Local,
-    Utc,
 }
 
 impl LogTarget {
@@ -41,7 +34,16 @@ impl LogTarget {
             rotation: Rotation { size_max: config.log_size_max, files_max: config.log_files_max },
             syslog: config.syslog.clone(),
             tag: executable.to_owned(),
+            format: config.log_format,
             time: config.log_time.then_some(zone),
+        }
+    }
+
+    /// A line in the form that is wanted.
+    fn form(&self, line: &Line) -> String {
+        match self.format {
+            LogFormat::Text => log_line::text(self.time, line),
+            LogFormat::Json => log_line::json(self.time.is_some(), line),
         }
     }
 
@@ -105,18 +107,24 @@ impl Sink {
     }
 
     /// Writes one line.
-    pub(super) fn write(&mut self, level: Level, text: &str) {
+    pub(super) fn write(&mut self, line: &Line) {
         match &mut self.place {
             Place::StandardError => {
-                let _ = io::stderr().write_all(line(self.target.time, level, text).as_bytes());
+                let _ = io::stderr().write_all(self.target.form(line).as_bytes());
             }
             Place::File(file) => {
-                let said = file.write(&line(self.target.time, level, text));
+                let said = file.write(&self.target.form(line));
                 for (level, text) in said {
-                    file.append(&line(self.target.time, level, &text));
+                    file.append(&self.target.form(&Line::new(level, text)));
                 }
             }
-            Place::System(system) => system.write(level, text),
+            Place::System(system) => match self.target.format {
+                LogFormat::Text => system.write(line.level(), &line.words()),
+                LogFormat::Json => {
+                    let object = log_line::json(self.target.time.is_some(), line);
+                    system.write(line.level(), object.trim_end());
+                }
+            },
         }
     }
 
@@ -124,23 +132,10 @@ impl Sink {
     pub(super) fn reopen(&mut self) {
         match Self::open(self.target.clone()) {
             Ok(sink) => *self = sink,
-            Err(error) => self.write(Level::Error, &format!("Error reopening the log: {error}")),
+            Err(error) => {
+                let text = format!("Error reopening the log: {error}");
+                self.write(&Line::new(Level::Error, text));
+            }
         }
-    }
-}
-
-/// `[pid] 2026/11/21 04:27:16.511030 [INF] text`.
-fn line(time: Option<Zone>, level: Level, text: &str) -> String {
-    const FORM: &str = "%Y/%m/%d %H:%M:%S%.6f";
-    let pid = std::process::id();
-    let label = level.label();
-    let now: DateTime<Utc> = Utc::now();
-    match time {
-        Some(Zone::Local) => {
-            let time = now.with_timezone(&Local);
-            format!("[{pid}] {} [{label}] {text}\n", time.format(FORM))
-        }
-        Some(Zone::Utc) => format!("[{pid}] {} [{label}] {text}\n", now.format(FORM)),
-        None => format!("[{pid}] [{label}] {text}\n"),
     }
 }

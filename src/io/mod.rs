@@ -17,6 +17,7 @@ pub(crate) mod ledger;
 mod lobby;
 pub mod log;
 mod log_file;
+pub mod log_line;
 pub mod log_sink;
 pub(crate) mod reactor;
 pub(crate) mod resolver;

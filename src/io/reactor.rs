@@ -14,8 +14,9 @@ use super::clock::Clock;
 use super::doorkeeper::Doorkeeper;
 use super::exchange::{Exchange, Mail};
 use super::lobby::{Lobby, Who};
-use super::log::{Level, Log};
+use super::log::{Level, Line, Log};
 use super::socket::Sockets;
+use super::sparse::Sparse;
 use crate::core::ids::ShardId;
 use crate::core::shard::{Closed, Shard, ShardSetup};
 use crate::core::time::Instant;
@@ -35,6 +36,7 @@ pub(crate) struct Reactor {
     has_questions: bool,
     pub(super) clock: Clock,
     pub(super) log: Log,
+    slow_notes: Sparse,
     stop_deadline_ns: u64,
     stop: Option<Stop>,
 }
@@ -68,6 +70,7 @@ impl Reactor {
             lobby: Lobby::default(),
             clock,
             log,
+            slow_notes: Sparse::new("slow consumers were closed"),
             stop_deadline_ns,
             stop: None,
         }
@@ -85,6 +88,7 @@ impl Reactor {
             self.exchange.publish(self.me, &shard.stats());
             self.log_traces(&mut shard);
             if self.has_stopped(&shard) {
+                self.log_last_notes();
                 return Ok(());
             }
         }
@@ -262,33 +266,51 @@ impl Reactor {
     }
 
     fn close(&mut self, turn: &mut Turn<Ticking>) {
-        self.has_questions = self.doorkeeper.ask(turn, &self.log);
+        self.has_questions = self.doorkeeper.ask(turn, &self.log, self.clock.now());
         while let Some(closed) = turn.poll_closed() {
             self.doorkeeper.release(closed.client);
             self.sockets.close(closed.client, closed.reason.flushes());
             self.exchange.note_left(closed.listener);
             self.log_closed(&closed);
         }
+        if self.slow_notes.has_hidden()
+            && let Some(line) = self.slow_notes.poll_hidden(self.clock.now())
+        {
+            self.log.put(line);
+        }
     }
 
-    fn log_closed(&self, closed: &Closed) {
+    fn log_closed(&mut self, closed: &Closed) {
         let Closed { number, peer, reason, .. } = closed;
-        let text = || format!("{peer} - cid:{} - Client connection closed: {reason}", number.0);
-        if reason.is_slow_consumer() {
-            self.log.line(Level::Info, text());
-        } else {
-            self.log.debug(text);
+        let line = |level| {
+            let text = format!("Client connection closed: {reason}");
+            Line::new(level, text).of(peer, number.0).with("reason", reason.to_string())
+        };
+        if !reason.is_slow_consumer() {
+            self.log.debug(|| line(Level::Debug));
+        } else if self.slow_notes.may_show(self.clock.now()) {
+            // One message may find thousands that do not read.
+            self.log.put(line(Level::Info));
+        }
+    }
+
+    fn log_last_notes(&mut self) {
+        let of_lobby = self.lobby.refusals.last_hidden();
+        let notes = [of_lobby, self.doorkeeper.last_note(), self.slow_notes.last_hidden()];
+        for line in notes.into_iter().flatten() {
+            self.log.put(line);
         }
     }
 
     fn log_traces(&self, shard: &mut Shard) {
         while let Some(line) = shard.poll_trace() {
-            let arrow = match line.direction {
-                Direction::In => "<<-",
-                Direction::Out => "->>",
+            let (arrow, direction) = match line.direction {
+                Direction::In => ("<<-", "in"),
+                Direction::Out => ("->>", "out"),
             };
-            let text = format!("{} - cid:{} - {arrow} {}", line.peer, line.number.0, line.text);
-            self.log.line(Level::Trace, text);
+            let text = format!("{arrow} {}", line.text);
+            let about = Line::new(Level::Trace, text).of(&line.peer, line.number.0);
+            self.log.put(about.with("direction", direction));
         }
     }
 

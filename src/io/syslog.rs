@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::Local;
 
 use super::errno;
-use super::log::Level;
+use super::log_line::Level;
 use crate::config::Syslog;
 
 /// See the module's head.

@@ -21,6 +21,7 @@ mod descriptors;
 mod files;
 mod foreign;
 mod health;
+mod json_log;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -62,6 +62,7 @@ fn options_reach_the_configuration() {
     assert_eq!(parse("-n joe").server_name, "joe");
     assert!(!parse("-T=false").log_time);
     assert!(parse("--logtime_utc").log_utc);
+    assert_eq!(parse("--log_format json").log_format, LogFormat::Json);
     let limits = parse("-max_payload 1KB --max_pending=2MiB -ping_interval 250ms").limits;
     assert_eq!((limits.payload_max, limits.pending_bytes_max), (1024, 2 << 20));
     assert_eq!(limits.ping_interval_ns, 250_000_000);

@@ -5,7 +5,7 @@
 mod access;
 
 use super::super::listen::{Address, Listener};
-use super::super::{Config, Files, Limits, Syslog, load};
+use super::super::{Config, Files, Limits, LogFormat, Syslog, load};
 
 struct One(String);
 
@@ -80,7 +80,7 @@ fn keys_of_the_top_level_have_their_places() {
         "server_name: n\nserver_tags: [ A, b, a ]\nserver_metadata { k: v }\nshards: 3\n\
          pid_file: p\nports_file_dir: d\nwatch: yes\nno_header_support: on\n\
          lame_duck_duration: \"1m\"\nlame_duck_grace_period: \"2s\"\ndebug: true\n\
-         trace_verbose: true\nlogtime: false\nlogtime_utc: true\nlog_file: l\n\
+         trace_verbose: true\nlogtime: false\nlogtime_utc: true\nlog_file: l\nlog_format: json\n\
          log_size_limit: 1k\nlog_max_num: 3\nremote_syslog: \"udp://h:1\"\n\
          max_traced_msg_len: 9\nmax_control_line: 1k\nmax_payload: 2k\nmax_pending: 3k\n\
          max_pending_total: 4k\nmax_connections: 5\nmax_subs: 6\nmax_sub_tokens: 7\n\
@@ -98,6 +98,7 @@ fn keys_of_the_top_level_have_their_places() {
     let shown = config.verbosity;
     assert!(shown.debug && shown.trace && shown.trace_verbose && !shown.trace_headers);
     assert_eq!((config.log_time, config.log_utc), (false, true));
+    assert_eq!(config.log_format, LogFormat::Json);
     assert_eq!(config.log_file.as_deref(), Some("l"));
     assert_eq!((config.log_size_max, config.log_files_max), (1_000, 3));
     assert_eq!(config.syslog, Some(Syslog::Remote("udp://h:1".to_owned())));

@@ -4,7 +4,7 @@
 
 use super::super::duration;
 use super::super::text::{Entry, Map, Value};
-use super::super::{Config, Syslog};
+use super::super::{Config, LogFormat, Syslog};
 use super::findings::{Findings, set};
 
 /// Keys about the broker itself.
@@ -30,6 +30,7 @@ pub(super) const LOG: &[&str] = &[
     "trace_headers",
     "logtime",
     "logtime_utc",
+    "log_format",
     "logfile",
     "log_file",
     "logfile_size_limit",
@@ -160,6 +161,10 @@ pub(super) fn log(found: &mut Findings<'_>, config: &mut Config, key: &str, entr
         }
         "logtime" => set(&mut config.log_time, found.boolean(entry)),
         "logtime_utc" => set(&mut config.log_utc, found.boolean(entry)),
+        "log_format" => match found.text(entry).map(LogFormat::named) {
+            Some(None) => found.error(entry.node.at, "log_format must be 'text' or 'json'"),
+            format => set(&mut config.log_format, format.flatten()),
+        },
         "logfile" | "log_file" => path(found, entry, &mut config.log_file),
         "logfile_size_limit" | "log_size_limit" => {
             set(&mut config.log_size_max, found.count(entry));

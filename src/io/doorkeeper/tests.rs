@@ -97,13 +97,16 @@ fn a_loud_address_keeps_no_other_from_being_asked_about() {
         Log::start(Sink::open(LogTarget::of(&Config::default(), "test")).unwrap(), false).unwrap();
 
     let (mut turn, _plug) = asking(Arc::clone(&policy), &["192.0.2.1:1".to_owned()]);
-    assert!(!keeper.ask(&mut turn, &log));
+    assert!(!keeper.ask(&mut turn, &log, Instant::default()));
     started.recv_timeout(DEADLINE).unwrap();
     // The thread is held, and nobody else takes the pool's lock from here on.
     let mut peers: Vec<String> = (1..=40).map(|port| format!("10.0.0.1:{port}")).collect();
     peers.push("10.0.0.2:1".to_owned());
     let (mut turn, clients) = asking(policy, &peers);
-    assert!(keeper.ask(&mut turn, &log), "some of the loud one's questions are left");
+    assert!(
+        keeper.ask(&mut turn, &log, Instant::default()),
+        "some of the loud one's questions are left"
+    );
     let taken = workers.stats().taken;
     assert!(taken < 41, "there is no room for all");
     let left: HashSet<ConnId> =
