@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use super::listeners;
+use super::premises::wall_ms;
 use super::stop::send_now;
 use super::supervisor::Supervisor;
 use crate::core::policy::Policy;
 use crate::core::review::Settings;
+use crate::io::desk::{Errand, News};
 use crate::io::exchange::Mail;
 use crate::io::gate::Gate;
 use crate::io::log::Level;
@@ -29,6 +31,7 @@ impl Supervisor {
             self.info.max_payload = config.limits.payload_max as u64;
             self.entrances = listeners::entrances(&config, &self.listeners, &self.info);
         }
+        self.loaded_ms = wall_ms();
         self.spread(policy);
         self.close_surplus();
     }
@@ -45,6 +48,26 @@ impl Supervisor {
         };
         for shard in self.exchange.shards() {
             send_now(&self.exchange, shard, Mail::Settings(Box::new(settings.clone())));
+        }
+        self.tell_monitor();
+    }
+
+    /// What the monitor tells of the broker.
+    pub(super) fn news(&self) -> News {
+        News {
+            config: Arc::clone(&self.config),
+            policy: Arc::clone(&self.policy),
+            entrances: self.entrances.clone(),
+            loaded_ms: self.loaded_ms,
+            leaves: self.lame_duck.is_some(),
+        }
+    }
+
+    /// Tells the monitor what has changed.
+    pub(super) fn tell_monitor(&self) {
+        if self.exchange.desk.ask(Errand::News(Box::new(self.news()))).is_err() {
+            let text = "The monitor has too much to do; it goes on with what it knew";
+            self.log.line(Level::Warn, text.to_owned());
         }
     }
 

@@ -27,7 +27,9 @@ impl Supervisor {
             let scheme = if required { "tls" } else { "nats" };
             Some(urls(scheme, open.listener.address()?))
         });
-        if let Err(error) = write_ports(&path, &urls.flatten().collect::<Vec<_>>()) {
+        let monitoring = self.monitor_url.map(|(scheme, address)| self::urls(scheme, address));
+        let monitoring = monitoring.unwrap_or_default();
+        if let Err(error) = write_ports(&path, &urls.flatten().collect::<Vec<_>>(), &monitoring) {
             let (path, error) = (path.display(), errno::plain(&error));
             let text = format!("Error writing ports file ({path}): open {path}: {error}");
             self.log.line(Level::Error, text);
@@ -104,10 +106,14 @@ fn ports_path(folder: &str, executable: &str) -> PathBuf {
 ///
 /// Who waits for the file to appear must not find half of it: it is written under another name
 /// and renamed.
-fn write_ports(path: &Path, clients: &[String]) -> io::Result<()> {
-    let clients: Vec<Value> = clients.iter().map(|url| Value::String(url.clone())).collect();
+fn write_ports(path: &Path, clients: &[String], monitoring: &[String]) -> io::Result<()> {
     let mut ports = Map::new();
-    ports.insert("nats".to_owned(), Value::Array(clients));
+    for (name, urls) in [("nats", clients), ("monitoring", monitoring)] {
+        if !urls.is_empty() || name == "nats" {
+            let urls = urls.iter().map(|url| Value::String(url.clone())).collect();
+            ports.insert(name.to_owned(), Value::Array(urls));
+        }
+    }
     let unfinished = path.with_extension("ports.new");
     fs::write(&unfinished, Value::Object(ports).to_string())?;
     fs::rename(&unfinished, path)

@@ -87,6 +87,7 @@ impl Supervisor {
             send_now(&self.exchange, shard, Mail::LameDuck);
         }
         self.lame_duck = Some(LameDuck::new(&self.config, Instant::now()));
+        self.tell_monitor();
     }
 
     /// Takes the next step of lame duck mode if it is due; says whether the broker is to end.

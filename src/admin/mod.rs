@@ -9,6 +9,7 @@ pub mod identity;
 mod lame_duck;
 mod limits;
 mod listeners;
+pub(crate) mod monitor;
 mod notify;
 mod placing;
 mod policy;

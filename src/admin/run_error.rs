@@ -24,6 +24,8 @@ pub enum RunError {
     Listeners(usize),
     /// The TLS of the listener with this name is not in order.
     Tls(String, TlsError),
+    /// The monitoring port cannot be listened on.
+    MonitorPort(io::Error),
     /// The file for the process id cannot be written.
     PidFile(String, io::Error),
     /// The system refused something else that a start needs.
@@ -54,6 +56,9 @@ impl fmt::Display for RunError {
             }
             Self::Listeners(most) => write!(f, "there may be {most} listeners at most"),
             Self::Tls(listener, error) => write!(f, "TLS of listener {listener}: {error}"),
+            Self::MonitorPort(error) => {
+                write!(f, "can't listen to the monitor port: {}", errno::plain(error))
+            }
             Self::PidFile(path, error) => {
                 write!(f, "Could not write pidfile: open {path}: {}", errno::plain(error))
             }

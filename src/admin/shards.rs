@@ -14,6 +14,7 @@ use crate::core::arrival::Entrance;
 use crate::core::policy::Policy;
 use crate::core::shard::{Shard, ShardSetup};
 use crate::io::clock::Clock;
+use crate::io::desk::Desk;
 use crate::io::doorkeeper::{Doorkeeper, Task};
 use crate::io::exchange::Exchange;
 use crate::io::ledger::Ledger;
@@ -37,17 +38,19 @@ pub(super) struct Plan<'a> {
 pub(super) struct Begun {
     pub(super) exchange: Arc<Exchange>,
     pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
+    /// The clock of all of them.
+    pub(super) clock: Clock,
 }
 
 /// Begins all shards.
-pub(super) fn begin(plan: &Plan<'_>) -> io::Result<Begun> {
+pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
     let Plan { config, policy, resolver, entrances, log, ended } = *plan;
     let polls = (0..config.shards).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
     let wakers = polls
         .iter()
         .map(|poll| Waker::new(poll.registry(), Reactor::WAKER))
         .collect::<io::Result<Vec<_>>>()?;
-    let exchange = Arc::new(Exchange::new(wakers, ShardSetup::BATCHES_PER_PEER));
+    let exchange = Arc::new(Exchange::new(wakers, ShardSetup::BATCHES_PER_PEER, desk));
     let post = Arc::clone(&exchange);
     let count = WorkerPool::<Task>::threads_for(config.shards);
     let workers = WorkerPool::start(count, Task::decide, move |decided| post.hand_back(decided))?;
@@ -82,7 +85,7 @@ pub(super) fn begin(plan: &Plan<'_>) -> io::Result<Begun> {
             reactor.run(Box::new(shard))
         })?);
     }
-    Ok(Begun { exchange, threads })
+    Ok(Begun { exchange, threads, clock })
 }
 
 /// A number that nobody can guess.

@@ -14,8 +14,9 @@ use signal_hook_mio::v1_0::Signals;
 use super::fetching::Fetching;
 use super::identity::Identity;
 use super::listeners::{self, Listening};
+use super::monitor::Opening;
 use super::notify::Notify;
-use super::premises::Prepared;
+use super::premises::{Prepared, wall_ms};
 use super::reload::Reloading;
 use super::run_error::RunError;
 use super::shards::{self, Plan};
@@ -24,6 +25,7 @@ use super::{files, limits, policy, premises};
 use crate::core::accounts::Accounts;
 use crate::core::auth::delegation::Premises;
 use crate::core::policy::Policy;
+use crate::io::desk::Desk;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::LogTarget;
 use crate::io::resolver::Origin;
@@ -38,6 +40,7 @@ impl Supervisor {
         let info = identity.server_info(config);
         announce(&log, &start, &info, open_files);
         let listeners = listeners::open_all(config)?;
+        let (monitor, desk) = Opening::open(config)?;
         let seed =
             shards::random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
         let prepared = premises::prepare(config, &identity, &Premises::default())?;
@@ -47,7 +50,8 @@ impl Supervisor {
         }
         let policy = policy::compile(config, &Accounts::none(), &premises, seed, &log)?;
         let identity = Arc::new(identity);
-        let ground = Ground { listeners, info, identity, premises, origin, policy, seed };
+        let ground =
+            Ground { listeners, monitor, desk, info, identity, premises, origin, policy, seed };
         let mut supervisor = Self::launch(start, log, target, ground)
             .map_err(|error| RunError::System("starting", error))?;
         supervisor.announce_ready()?;
@@ -56,7 +60,8 @@ impl Supervisor {
 
     fn launch(start: Start, log: Log, target: LogTarget, ground: Ground) -> io::Result<Self> {
         let Start { executable, reading, source } = start;
-        let Ground { mut listeners, info, identity, premises, origin, policy, seed } = ground;
+        let Ground { mut listeners, monitor, desk, .. } = ground;
+        let Ground { info, identity, premises, origin, policy, seed, .. } = ground;
         let mut config = reading.config;
         listeners::settle_ports(&mut config, &listeners);
         let config = Arc::new(config);
@@ -72,20 +77,24 @@ impl Supervisor {
         });
         let entrances = listeners::entrances(&config, &listeners, &info);
         let fetching = Fetching::new(&ended, origin);
-        let begun = shards::begin(&Plan {
+        let plan = Plan {
             resolver: &fetching.resolver,
             config: &config,
             policy: &policy,
             entrances: &entrances,
             log: &log,
             ended: &ended,
-        })?;
+        };
+        let begun = shards::begin(&plan, desk)?;
         let mut supervisor = Self {
             poll,
             signals,
             listeners,
             exchange: begun.exchange,
             threads: begun.threads,
+            monitor: None,
+            monitor_url: monitor.url(&config),
+            loaded_ms: wall_ms(),
             log,
             executable,
             reloading: Reloading::new(source, reading.files, &config, target, Arc::clone(&ended)),
@@ -109,6 +118,11 @@ impl Supervisor {
             more: false,
         };
         supervisor.settle_in(premises);
+        if let Some(told) = &monitor.told {
+            supervisor.log.line(Level::Info, told.clone());
+        }
+        let (exchange, log) = (Arc::clone(&supervisor.exchange), supervisor.log.clone());
+        supervisor.monitor = Some(monitor.begin(exchange, supervisor.news(), begun.clock, log)?);
         Ok(supervisor)
     }
 
@@ -138,6 +152,8 @@ impl Supervisor {
 /// What is there before anything runs.
 struct Ground {
     listeners: Vec<Listening>,
+    monitor: Opening,
+    desk: Desk,
     info: ServerInfo,
     identity: Arc<Identity>,
     premises: Premises,

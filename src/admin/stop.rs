@@ -31,6 +31,11 @@ impl Supervisor {
                 self.log.line(Level::Error, format!("Error in a shard: {error}"));
             }
         }
+        self.exchange.desk.close();
+        if let Some(monitor) = self.monitor {
+            // A panic there has been told already, and ends nothing else.
+            let _ = monitor.join();
+        }
         files::remove(&self.log, self.ports_file.as_deref(), &self.config);
         self.log.line(Level::Info, "Server Exiting..".to_owned());
     }

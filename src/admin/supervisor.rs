@@ -5,6 +5,7 @@
 //! after a pause and does not spin.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,6 +68,11 @@ pub(super) struct Supervisor {
     pub(super) listeners: Vec<Listening>,
     pub(super) exchange: Arc<Exchange>,
     pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
+    /// The monitor's thread, and where its port is.
+    pub(super) monitor: Option<JoinHandle<()>>,
+    pub(super) monitor_url: Option<(&'static str, SocketAddr)>,
+    /// When the configuration in effect was read, in milliseconds of Unix time.
+    pub(super) loaded_ms: u64,
     pub(super) log: Log,
     pub(super) executable: String,
     /// The configuration in effect.

@@ -56,7 +56,8 @@ pub(super) enum Id {
     PingsMax,
     JetStream,
     StoreDir,
-    Monitoring,
+    HttpPort,
+    HttpsPort,
     Profile,
     Cluster,
     ClusterListen,
@@ -255,6 +256,25 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     ),
     (
+        "Monitoring",
+        &[
+            valued(
+                &["m", "http_port"],
+                Id::HttpPort,
+                Kind::Integer,
+                "PORT",
+                "port to look at the broker; -1 for any free one",
+            ),
+            valued(
+                &["ms", "https_port"],
+                Id::HttpsPort,
+                Kind::Integer,
+                "PORT",
+                "the same over TLS",
+            ),
+        ],
+    ),
+    (
         "Limits",
         &[
             valued(
@@ -342,14 +362,6 @@ pub(super) const SECTIONS: &[Section] = &[
         &[
             truth(&["js", "jetstream"], Id::JetStream, "persistence"),
             valued(&["sd", "store_dir"], Id::StoreDir, Kind::Text, "DIR", "where it would be kept"),
-            valued(&["m", "http_port"], Id::Monitoring, Kind::Integer, "PORT", "monitoring"),
-            valued(
-                &["ms", "https_port"],
-                Id::Monitoring,
-                Kind::Integer,
-                "PORT",
-                "monitoring over TLS",
-            ),
             valued(&["profile"], Id::Profile, Kind::Integer, "PORT", "profiling"),
             valued(
                 &["cluster", "cluster_listen"],

@@ -29,6 +29,7 @@ pub(super) fn lay_over(flags: &Flags, mut config: Config) -> Result<Config, Stri
     }
     config.warnings.extend(absent_features(flags));
     config.limits.check().map_err(|error| error.to_string())?;
+    config.monitoring.check(config.listeners.first().is_some_and(|l| l.tls.is_some()))?;
     Ok(config)
 }
 
@@ -98,12 +99,18 @@ fn set_integer(config: &mut Config, flag: &Flag, number: i64) -> Result<(), Stri
         Id::Port => {
             let wanted = match number {
                 0 => Config::PORT,
-                -1 => 0,
-                _ => u16::try_from(number).map_err(|_| format!("{number} is not a port"))?,
+                _ => port(number)?,
             };
             if let Address::Tcp { port, .. } = &mut classic(config).address {
                 *port = wanted;
             }
+        }
+        // As in nats-server, 0 leaves what the file says.
+        Id::HttpPort | Id::HttpsPort if number != 0 => {
+            let monitoring = &mut config.monitoring;
+            let secure = flag.id == Id::HttpsPort;
+            let place = if secure { &mut monitoring.https } else { &mut monitoring.http };
+            *place = Some(port(number)?);
         }
         Id::Shards => {
             config.shards = count()?;
@@ -124,6 +131,14 @@ fn set_integer(config: &mut Config, flag: &Flag, number: i64) -> Result<(), Stri
         _ => {}
     }
     Ok(())
+}
+
+/// A port that is listened on; -1 asks for any free one.
+fn port(number: i64) -> Result<u16, String> {
+    match number {
+        -1 => Ok(0),
+        _ => u16::try_from(number).map_err(|_| format!("{number} is not a port")),
+    }
 }
 
 fn set_size(limits: &mut Limits, id: Id, bytes: u64) {
@@ -239,9 +254,8 @@ fn asks(value: &Value) -> bool {
 }
 
 /// Options of nats-server by the feature they belong to.
-const NOT_YET: [(&[Id], &str); 4] = [
+const NOT_YET: [(&[Id], &str); 3] = [
     (&[Id::JetStream, Id::StoreDir], "this release has no JetStream"),
-    (&[Id::Monitoring], "this release has no monitoring port"),
     (&[Id::Profile], "this release has no profiling port"),
     (
         &[Id::Cluster, Id::ClusterListen, Id::Routes],

@@ -44,6 +44,8 @@ pub struct Limits {
     pub ping_interval_ns: u64,
     /// PINGs that may stay unanswered; one more closes the client.
     pub pings_out_max: u32,
+    /// Clients that have left and are still told of by the monitoring port.
+    pub closed_clients_max: usize,
     /// How long a stopping broker writes what it has accepted, in nanoseconds.
     pub stop_deadline_ns: u64,
 }
@@ -64,6 +66,7 @@ impl Default for Limits {
             connect_timeout_ns: 60 * SECOND,
             ping_interval_ns: 120 * SECOND,
             pings_out_max: 2,
+            closed_clients_max: 10_000,
             stop_deadline_ns: 2 * SECOND,
         }
     }

@@ -10,6 +10,7 @@ pub mod import_map;
 mod limits;
 pub mod listen;
 mod load;
+pub mod monitoring;
 pub(crate) mod nearest;
 pub mod reload;
 mod secret;
@@ -20,6 +21,7 @@ pub use access::Access;
 pub use limits::{Limits, LimitsError};
 pub use listen::Listener;
 pub use load::{ConfigErrors, load};
+pub use monitoring::Monitoring;
 pub use secret::Secret;
 pub use text::Files;
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Who may connect, and what they may do.
     pub access: Access,
+    /// Where the broker lets itself be looked at.
+    pub monitoring: Monitoring,
     /// The server's name in INFO; the server's id when empty.
     pub server_name: String,
     /// How many shards, each with a thread of its own; at most [`Config::SHARDS_MAX`].
@@ -145,6 +149,7 @@ impl Default for Config {
         Self {
             listeners: vec![Listener::classic("0.0.0.0", Self::PORT)],
             access: Access::default(),
+            monitoring: Monitoring::default(),
             server_name: String::new(),
             shards: 1,
             pid_file: None,

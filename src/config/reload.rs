@@ -9,7 +9,7 @@ use std::fmt::Display;
 
 use super::access::{Access, Identity, Operator};
 use super::listen::{Address, HandshakeFirst, Listener, Tls};
-use super::{Config, Limits, Syslog, duration};
+use super::{Config, Limits, Monitoring, Syslog, duration};
 
 /// What a reload changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,6 +92,7 @@ fn fixed(old: &Config, new: &Config) -> Vec<String> {
     fixed.same("Shards", old.shards, new.shards);
     fixed.same("NoHeaderSupport", old.no_headers, new.no_headers);
     places(&mut fixed, &old.listeners, &new.listeners);
+    monitoring(&mut fixed, &old.monitoring, &new.monitoring);
     let (old, new) = (&old.access, &new.access);
     fixed.same("NoSystemAccount", old.no_system_account, new.no_system_account);
     let system = |access: &Access| access.system_account.clone().unwrap_or_else(|| "$SYS".into());
@@ -126,6 +127,18 @@ fn places(fixed: &mut Fixed, old: &[Listener], new: &[Listener]) {
         }
         fixed.same(&named("ProxyProtocol"), old.proxy_protocol, new.proxy_protocol);
     }
+}
+
+/// As in nats-server, the monitoring port stays as it was opened; who asked for any port keeps the
+/// one it has.
+fn monitoring(fixed: &mut Fixed, old: &Monitoring, new: &Monitoring) {
+    let count = |port: Option<u16>| port.map_or(0, u32::from);
+    let port = |old: Option<u16>, new: Option<u16>| if new == Some(0) { old } else { new };
+    fixed.same("HTTPHost", &old.host, &new.host);
+    fixed.same("HTTPPort", count(old.http), count(port(old.http, new.http)));
+    fixed.same("HTTPSPort", count(old.https), count(port(old.https, new.https)));
+    fixed.same("HTTPBasePath", &old.base_path, &new.base_path);
+    fixed.same_unseen("HTTPAuth", &old.auth, &new.auth);
 }
 
 fn operators(fixed: &mut Fixed, old: Option<&Operator>, new: Option<&Operator>) {
@@ -225,6 +238,7 @@ fn limits(old: &Config, new: &Config) -> Vec<String> {
         connect_timeout_ns,
         ping_interval_ns,
         pings_out_max,
+        closed_clients_max,
         stop_deadline_ns,
     } = old.limits;
     let after = &new.limits;
@@ -241,6 +255,7 @@ fn limits(old: &Config, new: &Config) -> Vec<String> {
     lines.time("connect_timeout", connect_timeout_ns, after.connect_timeout_ns);
     lines.time("ping_interval", ping_interval_ns, after.ping_interval_ns);
     lines.shown("ping_max", pings_out_max, after.pings_out_max);
+    lines.shown("max_closed_clients", closed_clients_max, after.closed_clients_max);
     lines.time("stop_deadline", stop_deadline_ns, after.stop_deadline_ns);
     lines.time("lame_duck_duration", old.lame_duck_duration_ns, new.lame_duck_duration_ns);
     lines.time("lame_duck_grace_period", old.lame_duck_grace_ns, new.lame_duck_grace_ns);

@@ -38,9 +38,6 @@ pub(crate) struct Badge {
     pub(crate) admitted: Option<Box<Admitted>>,
     /// When it must leave.
     pub(crate) expires: Option<Instant>,
-    /// When it was last sent a PING, and how long it took to answer the first, in nanoseconds.
-    pub(crate) pinged: Instant,
-    pub(crate) rtt_ns: u64,
     /// Flow of this connection, if it is bounded.
     pub(crate) bucket: Option<Box<TokenBucket>>,
     /// Subjects that it may publish to, as last asked.

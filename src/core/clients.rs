@@ -79,6 +79,11 @@ pub(crate) struct Client {
     pub(crate) number: ClientNumber,
     pub(crate) started: Instant,
     pub(crate) last_input: Instant,
+    /// When its socket last took bytes.
+    pub(crate) last_output: Instant,
+    /// When it was last sent a PING, in wrapping microseconds, and how long an answer took.
+    pub(crate) pinged_us: u32,
+    pub(crate) rtt_us: u32,
     /// When the present state began that a deadline ends: blocked, or saying farewell.
     pub(crate) waiting_since: Instant,
     /// `ip:port` of the peer.
@@ -214,6 +219,9 @@ impl Clients {
             number,
             started: now,
             last_input: now,
+            last_output: now,
+            pinged_us: 0,
+            rtt_us: 0,
             waiting_since: now,
             peer,
             tls: None,

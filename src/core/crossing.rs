@@ -239,11 +239,7 @@ impl Shard {
             version: text(client.version),
             server,
         });
-        Requester {
-            account: accounts.get(client.account).name(),
-            rtt_ns: badge.map_or(0, |badge| badge.rtt_ns),
-            shared,
-        }
+        Requester { account: accounts.get(client.account).name(), rtt_ns: client.rtt_ns(), shared }
     }
 
     // The functions of the plain way are inlined there, and must not be torn out of it because

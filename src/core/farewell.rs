@@ -77,6 +77,8 @@ impl Shard {
         let now = self.now;
         let client = self.clients.get_mut(slot);
         let Some(reason) = client.closing else { return };
+        self.remember(slot, reason);
+        let client = self.clients.get_mut(slot);
         client.inbox = Inbox::default();
         client.waiting_since = now;
         if !reason.flushes() {

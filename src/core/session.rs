@@ -176,9 +176,9 @@ impl Shard {
         let client = self.clients.get_mut(slot);
         if client.connected && !client.greeted {
             client.greeted = true;
-            if let Some(badge) = client.badge.as_mut().filter(|badge| badge.rtt_ns == 0) {
+            if client.rtt_us == 0 {
                 // A first guess, as nats-server makes it.
-                badge.rtt_ns = now.since_ns(client.started);
+                client.guess_rtt(now);
             }
             if client.choices.async_info {
                 // Behind the PONG: several client libraries wait for the PONG alone.
@@ -191,8 +191,8 @@ impl Shard {
     fn pong(&mut self, slot: Slot) -> Flow {
         let now = self.now;
         let client = self.clients.get_mut(slot);
-        if let Some(badge) = client.badge.as_mut().filter(|_| client.pings_out == 1) {
-            badge.rtt_ns = now.since_ns(badge.pinged);
+        if client.pings_out == 1 {
+            client.note_ponged(now);
         }
         client.pings_out = 0;
         client.rtt_known = true;

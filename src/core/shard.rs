@@ -23,6 +23,7 @@ use super::legs::Legs;
 use super::mesh::Mesh;
 use super::message::Head;
 use super::pace::Paces;
+use super::past::Past;
 use super::plan::Plan;
 use super::policy::Policy;
 use super::responses::Responses;
@@ -148,6 +149,7 @@ pub struct Shard {
     pub(crate) review: Option<usize>,
     /// How far the shard is with its clients before the broker leaves.
     pub(crate) lame_duck: Option<LameDuck>,
+    pub(crate) past: Past,
     /// Scratch of a line to a client.
     pub(crate) text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
@@ -208,6 +210,7 @@ impl Shard {
             pause_until: Instant::default(),
             review: None,
             lame_duck: None,
+            past: Past::default(),
             text: Vec::new(),
             due: Vec::new(),
             limits,

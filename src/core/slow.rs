@@ -52,6 +52,7 @@ impl Shard {
     pub(crate) fn note_progress(&mut self, slot: Slot) {
         let now = self.now;
         let client = self.clients.get_mut(slot);
+        client.last_output = now;
         if client.places.waiting && client.closing.is_none() {
             client.waiting_since = now;
         }
@@ -112,9 +113,7 @@ impl Shard {
                 return;
             }
             client.pings_out = client.pings_out.saturating_add(1);
-            if let Some(badge) = &mut client.badge {
-                badge.pinged = now;
-            }
+            client.note_pinged(now);
             self.clients.push_fixed(slot, Fixed::Ping);
         }
         let mut next = interval - self.jitter(interval / 10);

@@ -12,12 +12,14 @@ use crossbeam_queue::{ArrayQueue, SegQueue};
 use mio::Waker;
 
 use super::bell::{Bell, Sleep};
+use super::desk::Desk;
 use super::gate::Gate;
 use super::stream::Stream;
 use super::worker::Decided;
 use crate::core::arrival::Arrival;
 use crate::core::batch::Batch;
 use crate::core::ids::{ListenerId, ShardId};
+use crate::core::report::Query;
 use crate::core::review::Settings;
 use crate::core::stats::Stats;
 
@@ -32,6 +34,8 @@ pub(crate) enum Mail {
     AccountSettled(Box<str>),
     /// The broker will leave: tell the clients.
     LameDuck,
+    /// A question with its number: the answer goes to the monitor.
+    Query(u64, Box<Query>),
     /// There are as many clients too many: tell and close them.
     Surplus(usize),
     /// Close as many clients, writing what waits.
@@ -64,15 +68,17 @@ struct Door {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     shards: usize,
+    pub(crate) desk: Desk,
     pairs: Vec<Pair>,
     doors: Vec<Door>,
-    /// Connections that came through each listener and have not ended.
+    /// Connections that came through each listener and have not ended, and all that ever came.
     inside: [AtomicU64; ListenerId::COUNT_MAX],
+    entered: [AtomicU64; ListenerId::COUNT_MAX],
 }
 
 impl Exchange {
     /// An exchange for as many shards as there are wakers.
-    pub(crate) fn new(wakers: Vec<Waker>, batches_per_peer: usize) -> Self {
+    pub(crate) fn new(wakers: Vec<Waker>, batches_per_peer: usize, desk: Desk) -> Self {
         let shards = wakers.len();
         let pair = || Pair {
             forward: ArrayQueue::new(batches_per_peer),
@@ -88,9 +94,11 @@ impl Exchange {
         };
         Self {
             shards,
+            desk,
             pairs: (0..shards * shards).map(|_| pair()).collect(),
             doors: wakers.into_iter().map(door).collect(),
             inside: std::array::from_fn(|_| AtomicU64::new(0)),
+            entered: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
@@ -191,6 +199,8 @@ impl Exchange {
     /// Counts a connection that a listener has brought.
     pub(crate) fn note_entered(&self, listener: ListenerId) {
         self.inside_of(listener).fetch_add(1, Ordering::Relaxed);
+        // INVARIANT: see `inside_of`.
+        self.entered[listener.index()].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts the end of a connection.
@@ -201,6 +211,22 @@ impl Exchange {
     /// Connections that came through a listener and have not ended.
     pub(crate) fn inside(&self, listener: ListenerId) -> u64 {
         self.inside_of(listener).load(Ordering::Relaxed)
+    }
+
+    /// Connections that ever came through a listener.
+    pub(crate) fn entered(&self, listener: ListenerId) -> u64 {
+        // INVARIANT: see `inside_of`.
+        self.entered[listener.index()].load(Ordering::Relaxed)
+    }
+
+    /// Batches that wait on their way from one shard to another.
+    pub(crate) fn waiting(&self, from: ShardId, to: ShardId) -> usize {
+        self.pair(from, to).forward.len()
+    }
+
+    /// Mail that waits for a shard.
+    pub(crate) fn mail_waiting(&self, shard: ShardId) -> usize {
+        self.door(shard).mail.len()
     }
 
     /// All connections that have not ended.

@@ -7,11 +7,13 @@ pub(crate) mod accept;
 pub(crate) mod account_files;
 pub mod bell;
 pub(crate) mod clock;
+pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod doorkeeper;
 pub(crate) mod errno;
 pub(crate) mod exchange;
 pub(crate) mod gate;
+pub(crate) mod http;
 mod layer;
 pub(crate) mod ledger;
 mod lobby;
@@ -27,8 +29,4 @@ pub(crate) mod stream;
 mod syslog;
 pub(crate) mod tls;
 pub(crate) mod web;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "its counters are read by tests until there is monitoring")
-)]
 pub(crate) mod worker;

@@ -11,6 +11,7 @@ use mio::{Events, Poll, Token};
 
 use super::bell::Sleep;
 use super::clock::Clock;
+use super::desk::Sheet;
 use super::doorkeeper::Doorkeeper;
 use super::exchange::{Exchange, Mail};
 use super::lobby::{Lobby, Who};
@@ -179,6 +180,11 @@ impl Reactor {
                 }
                 Mail::AccountSettled(account) => self.doorkeeper.follow_account(&account),
                 Mail::LameDuck => turn.handle_lame_duck(),
+                Mail::Query(question, query) => {
+                    let page = turn.shard().report(&query);
+                    let shard = self.me;
+                    self.exchange.desk.bring(Sheet { shard, question, page });
+                }
                 Mail::Surplus(count) => turn.handle_surplus(count),
                 Mail::EndOf(count) => turn.handle_end_of(count),
                 Mail::Stop => {

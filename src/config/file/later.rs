@@ -8,7 +8,6 @@ use super::findings::Findings;
 
 /// The top-level keys, each with its feature.
 const KEYS_OF: &[(&str, &[&str])] = &[
-    (MONITORING, &["http", "https", "http_port", "monitor_port", "https_port", "http_base_path"]),
     ("websocket", &["websocket", "ws"]),
     ("jetstream", &["jetstream", "store_dir", "storedir", "default_js_domain"]),
     ("cluster", &["cluster"]),
@@ -21,12 +20,6 @@ const KEYS_OF: &[(&str, &[&str])] = &[
 
 /// All of them.
 pub(super) const KEYS: &[&str] = &[
-    "http",
-    "https",
-    "http_port",
-    "monitor_port",
-    "https_port",
-    "http_base_path",
     "websocket",
     "ws",
     "jetstream",
@@ -43,9 +36,6 @@ pub(super) const KEYS: &[&str] = &[
     "ocsp",
     "ocsp_cache",
 ];
-
-/// The monitoring port, as warnings call it.
-const MONITORING: &str = "http monitoring";
 
 /// What was seen of these features.
 #[derive(Default)]
@@ -86,7 +76,7 @@ impl Later {
         }
         self.warned.push(feature);
         let when = match feature {
-            MONITORING | "websocket" => "comes with the next release",
+            "websocket" => "comes with the next release",
             _ => "does not exist in this version",
         };
         let why = format!("{feature} {when}; {:?} is ignored", entry.key);

@@ -16,6 +16,7 @@ mod keys;
 mod later;
 mod listeners;
 mod mappings;
+mod monitoring;
 mod operator;
 mod permissions;
 mod shares;
@@ -83,6 +84,7 @@ impl Draft {
                 || top::name(found, config, &key, entry)
                 || top::log(found, config, &key, entry)
                 || top::limit(found, config, &key, entry)
+                || monitoring::take(found, &mut config.monitoring, &key, entry)
                 || top::without_effect(found, &key, entry)
                 || self.later.take(found, &key, entry);
             let sinks = (&mut self.config.access, &mut self.later);
@@ -127,6 +129,7 @@ const KEYS: &[&[&str]] = &[
     top::LOG,
     top::LIMITS,
     top::WITHOUT_EFFECT,
+    monitoring::KEYS,
     later::KEYS,
     access::KEYS,
     operator::KEYS,

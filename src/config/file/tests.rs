@@ -160,22 +160,16 @@ fn what_is_not_written_stays_as_the_base_has_it() {
 #[test]
 fn missing_features_are_warned_of_once_each() {
     let config = config(
-        "http: \"127.0.0.1:-1\"\nhttps_port: 8\njetstream { store_dir: x }\nstore_dir: y\n\
+        "jetstream { store_dir: x }\nstore_dir: y\n\
          accounts { A { jetstream: enabled } }\nwebsocket { port: -1, no_tls: true }\n\
          leafnodes { listen: 1 }\nmqtt { port: 1 }\n",
     );
-    let features = [
-        "http monitoring comes",
-        "jetstream does",
-        "websocket comes",
-        "leafnodes does",
-        "mqtt does",
-    ];
+    let features = ["jetstream does", "websocket comes", "leafnodes does", "mqtt does"];
     assert_eq!(config.warnings.len(), features.len(), "{:?}", config.warnings);
     for (warning, feature) in config.warnings.iter().zip(features) {
         assert!(warning.contains(feature), "{warning}");
     }
-    assert!(self::config("jetstream: false\nhttp_port: 0\nocsp: false\n").warnings.is_empty());
+    assert!(self::config("jetstream: false\nocsp: false\n").warnings.is_empty());
 }
 
 #[test]

@@ -229,6 +229,7 @@ pub(super) fn limit(
         "ping_max" => {
             set(&mut limits.pings_out_max, found.count(entry).filter(|&pings| pings > 0));
         }
+        "max_closed_clients" => set(&mut limits.closed_clients_max, found.bound_or(entry, 10_000)),
         "write_deadline" => set(&mut limits.write_deadline_ns, time(found, entry)),
         "connect_timeout" => match found.seconds(entry) {
             Some(0) => found.error(entry.node.at, "connect_timeout must not be 0"),
@@ -271,7 +272,7 @@ pub(super) fn without_effect(found: &mut Findings<'_>, key: &str, entry: &Entry)
         "no_fast_producer_stall" | "disable_sublist_cache" | "no_sublist_cache" => {
             found.boolean(entry);
         }
-        "max_closed_clients" | "connect_error_reports" | "reconnect_error_reports" => {
+        "connect_error_reports" | "reconnect_error_reports" => {
             found.integer(entry);
         }
         "feature_flags" => {

@@ -1,0 +1,193 @@
+//! The monitor: a thread that answers questions about the broker, whoever asks them and in
+//! whatever way: HTTP, or requests that shards bring.
+//!
+//! Absent: anything that a shard or the supervisor waits for. The thread may wait a second for
+//! pages of shards; everybody else only leaves something on its desk. It sleeps when nobody asks.
+
+mod answer;
+mod asking;
+mod connection;
+mod connz;
+mod fixed;
+mod healthz;
+mod moments;
+mod options;
+mod page;
+mod process;
+mod refusal;
+mod serving;
+mod varz;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+
+use super::run_error::RunError;
+use crate::config::Config;
+use crate::config::listen::{Address, Tls};
+use crate::io::accept::Listener;
+use crate::io::clock::Clock;
+use crate::io::desk::{Desk, Errand, News, Sheet};
+use crate::io::exchange::Exchange;
+use crate::io::http::HttpServer;
+use crate::io::log::Log;
+use crate::io::tls::Acceptor;
+use moments::Calendar;
+use process::Process;
+
+/// See the module's head.
+pub(super) struct Monitor {
+    poll: Poll,
+    http: Option<HttpServer>,
+    sheets: Receiver<Sheet>,
+    exchange: Arc<Exchange>,
+    log: Log,
+    news: News,
+    calendar: Calendar,
+    process: Process,
+    /// How often each path was asked for.
+    requests: BTreeMap<&'static str, u64>,
+    /// The number of the present question to shards, when each was last asked, and until when
+    /// answers are waited for.
+    question: u64,
+    asked: Vec<Option<Instant>>,
+    patience: Instant,
+}
+
+/// What there is of a monitor before the broker runs.
+pub(super) struct Opening {
+    poll: Poll,
+    http: Option<HttpServer>,
+    sheets: Receiver<Sheet>,
+    /// For the log: what is spoken where.
+    pub(super) told: Option<String>,
+}
+
+impl Opening {
+    /// Opens the port, if there is to be one, and sets the desk up.
+    pub(super) fn open(config: &Config) -> Result<(Self, Desk), RunError> {
+        let system = |error| RunError::System("starting the monitor", error);
+        let poll = Poll::new().map_err(system)?;
+        let (desk, sheets) = Desk::new(poll.registry(), DESK).map_err(system)?;
+        let (mut http, mut told) = (None, None);
+        if let Some((server, place)) = open_port(config)? {
+            told = Some(place);
+            http = Some(server);
+        }
+        if let Some(http) = &mut http {
+            http.register(&poll).map_err(system)?;
+        }
+        Ok((Self { poll, http, sheets, told }, desk))
+    }
+
+    /// The port's URL, for other programs.
+    pub(super) fn url(&self, config: &Config) -> Option<(&'static str, std::net::SocketAddr)> {
+        let scheme = if config.monitoring.https.is_some() { "https" } else { "http" };
+        Some((scheme, self.http.as_ref()?.address()?))
+    }
+
+    /// Begins the thread.
+    pub(super) fn begin(
+        self,
+        exchange: Arc<Exchange>,
+        news: News,
+        clock: Clock,
+        log: Log,
+    ) -> io::Result<JoinHandle<()>> {
+        let calendar = Calendar::new(clock);
+        let Self { poll, http, sheets, .. } = self;
+        let monitor = Monitor {
+            poll,
+            http,
+            sheets,
+            exchange,
+            log,
+            news,
+            calendar,
+            process: Process::default(),
+            requests: BTreeMap::new(),
+            question: 0,
+            asked: Vec::new(),
+            patience: Instant::now(),
+        };
+        let builder = std::thread::Builder::new().name("monitor".to_owned());
+        builder.spawn(move || monitor.run())
+    }
+}
+
+impl Monitor {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.exchange.desk.is_closed() {
+            let http = self.http.as_ref().and_then(HttpServer::timeout);
+            let timeout = [http, self.due_in()].into_iter().flatten().min();
+            // An interrupted poll has brought nothing.
+            let _ = self.poll.poll(&mut events, timeout);
+            while let Some(errand) = self.exchange.desk.next() {
+                self.run_errand(errand);
+            }
+            self.do_what_is_due();
+            self.serve(&events);
+        }
+    }
+
+    fn run_errand(&mut self, errand: Errand) {
+        match errand {
+            Errand::News(news) => self.news = *news,
+        }
+    }
+
+    /// How long the thread may sleep for the sake of what is done at certain times.
+    fn due_in(&self) -> Option<Duration> {
+        self.process.due_in(Instant::now())
+    }
+
+    /// Does what is done at certain times.
+    fn do_what_is_due(&mut self) {
+        self.process.look(Instant::now());
+    }
+}
+
+fn open_port(config: &Config) -> Result<Option<(HttpServer, String)>, RunError> {
+    let monitoring = &config.monitoring;
+    let (scheme, port) = match (monitoring.http, monitoring.https) {
+        (Some(port), _) => ("http", port),
+        (None, Some(port)) => ("https", port),
+        (None, None) => return Ok(None),
+    };
+    let classic = config.listeners.first();
+    let host = match (&*monitoring.host, classic.map(|listener| &listener.address)) {
+        ("", Some(Address::Tcp { host, .. })) => host,
+        (host, _) => host,
+    };
+    let address = Address::Tcp { host: host.into(), port };
+    let listener = Listener::open(&address).map_err(RunError::MonitorPort)?;
+    let port = listener.address().map_or(port, |address| address.port());
+    let acceptor = match classic.and_then(|listener| listener.tls.as_ref()) {
+        Some(tls) if scheme == "https" => {
+            // Whoever looks needs no certificate of its own, as in nats-server.
+            let tls = Tls {
+                verify: false,
+                verify_and_map: false,
+                pinned_certs: Vec::new(),
+                ..tls.clone()
+            };
+            let acceptor = Acceptor::load(&tls);
+            Some(acceptor.map_err(|error| RunError::Tls("monitor".to_owned(), error))?)
+        }
+        _ => None,
+    };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let told = format!("Starting {scheme} monitor on {host}:{port}");
+    Ok(Some((HttpServer::new(listener, acceptor), told)))
+}
+
+/// The token of the desk's waker; the HTTP server has the others.
+const DESK: Token = Token(0);
+/// Events of one poll.
+const EVENTS: usize = 256;

@@ -1,0 +1,121 @@
+//! Requests of the monitoring port: who may ask, what is where, and how an answer looks there.
+//!
+//! Absent: the answers (`answer`). Nothing is answered before it is clear that the asker may ask,
+//! but whether the broker works: those who ask that have no credentials.
+
+use mio::Events;
+use subtle::ConstantTimeEq;
+
+use super::answer::Endpoint;
+use super::options::Options;
+use super::refusal::Refusal;
+use super::{Monitor, page};
+use crate::config::Secret;
+use crate::config::monitoring::HttpAuth;
+use crate::io::http::{Method, Request, Response};
+
+impl Monitor {
+    /// Answers whoever has asked.
+    pub(super) fn serve(&mut self, events: &Events) {
+        let Some(mut http) = self.http.take() else { return };
+        http.handle_events(&self.poll, events, &self.log);
+        for _ in 0..REQUESTS_PER_LOOP {
+            let Some((asker, request)) = http.poll_request() else { break };
+            let response = self.respond(&request);
+            http.respond(asker, &response, request.method);
+        }
+        self.http = Some(http);
+    }
+
+    fn respond(&mut self, request: &Request) -> Response {
+        if request.method == Method::Other {
+            let response = Response::plain(405, "405 method not allowed\n");
+            return Response { headers: "Allow: GET, HEAD\r\n", ..response };
+        }
+        let base = &self.news.config.monitoring.base_path;
+        let path = match request.path.strip_prefix(base.as_str()) {
+            Some("") => "/",
+            Some(path) if path.starts_with('/') => path,
+            _ => return not_found(),
+        };
+        let known = match path {
+            "/subscriptionsz" => "/subsz",
+            path => path,
+        };
+        if known != Endpoint::Healthz.path() && !self.may_ask(request.authorization.as_ref()) {
+            let headers = "WWW-Authenticate: Basic realm=\"monitoring\"\r\n";
+            return Response { headers, ..Response::plain(401, "401 unauthorized\n") };
+        }
+        if known == "/" {
+            *self.requests.entry("/").or_default() += 1;
+            return Response {
+                status: 200,
+                content_type: "text/html; charset=utf-8",
+                body: page::HTML.as_bytes().to_vec(),
+                headers: "X-Content-Type-Options: nosniff\r\n",
+            };
+        }
+        let Some(endpoint) = Endpoint::of_path(known) else { return not_found() };
+        *self.requests.entry(endpoint.path()).or_default() += 1;
+        let options = Options::from_query(request, endpoint.names());
+        let answer = options.and_then(|options| self.answer(endpoint, &options));
+        shown(endpoint, answer, request.value("callback"))
+    }
+
+    /// Whether somebody who shows this may look.
+    fn may_ask(&self, shown: Option<&Secret>) -> bool {
+        let Some(auth) = &self.news.config.monitoring.auth else { return true };
+        let Some((scheme, shown)) = shown.and_then(|shown| shown.expose().split_once(' ')) else {
+            return false;
+        };
+        let is_same = |shown: &[u8], known: &[u8]| bool::from(shown.ct_eq(known));
+        match auth {
+            HttpAuth::Token(token) => {
+                scheme.eq_ignore_ascii_case("bearer")
+                    && is_same(shown.trim().as_bytes(), token.expose().as_bytes())
+            }
+            HttpAuth::Basic { user, password } => {
+                let decoded = data_encoding::BASE64.decode(shown.trim().as_bytes());
+                let known = format!("{user}:{}", password.expose());
+                scheme.eq_ignore_ascii_case("basic")
+                    && decoded.is_ok_and(|decoded| is_same(&decoded, known.as_bytes()))
+            }
+        }
+    }
+}
+
+fn not_found() -> Response {
+    Response::plain(404, "404 page not found\n")
+}
+
+/// An answer as HTTP carries it.
+fn shown(endpoint: Endpoint, answer: Result<String, Refusal>, callback: &str) -> Response {
+    let (status, body) = match answer {
+        Ok(json) => (200, json),
+        // Whoever asks for health is told of illness in JSON, too.
+        Err(refusal) if endpoint == Endpoint::Healthz => (refusal.status, refusal.why),
+        Err(refusal) => return Response::plain(refusal.status, refusal.why),
+    };
+    if callback.is_empty() {
+        let headers = "Access-Control-Allow-Origin: *\r\n";
+        let content_type = "application/json";
+        return Response { status, content_type, body: body.into_bytes(), headers };
+    }
+    if !is_function(callback) {
+        return Response::plain(400, "callback must be the name of a function");
+    }
+    let body = format!("{callback}({body})").into_bytes();
+    let headers = "X-Content-Type-Options: nosniff\r\n";
+    Response { status, content_type: "application/javascript", body, headers }
+}
+
+/// Whether a text is the name of a function and nothing that a browser could run in its place.
+fn is_function(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_$.".contains(&byte);
+    name.len() <= CALLBACK_BYTES_MAX && name.bytes().all(is_plain)
+}
+
+/// Requests that are answered before errands and the clock are looked at again.
+const REQUESTS_PER_LOOP: usize = 8;
+/// Bytes of a function's name.
+const CALLBACK_BYTES_MAX: usize = 128;

@@ -1,0 +1,119 @@
+//! Where shards bring what is meant for the monitor's thread: pages that it asked for, and errands
+//! of their own.
+//!
+//! Absent: what is done with them (`admin::monitor`). Nobody waits here but the monitor: what finds
+//! no room is dropped, and whoever asked gets an answer that says that it is incomplete.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crossbeam_queue::ArrayQueue;
+use mio::{Registry, Token, Waker};
+
+use crate::config::Config;
+use crate::core::arrival::Entrance;
+use crate::core::ids::ShardId;
+use crate::core::policy::Policy;
+use crate::core::report::Page;
+
+/// A page that a shard was asked for.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    /// Who was asked.
+    pub(crate) shard: ShardId,
+    /// The number of the question.
+    pub(crate) question: u64,
+    /// The answer.
+    pub(crate) page: Page,
+}
+
+/// What is to be done by the monitor's thread, without anybody waiting for it.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// What the broker is, from now on.
+    News(Box<News>),
+}
+
+/// What the monitor tells of the broker beside its numbers; values that never change.
+#[derive(Debug, Clone)]
+pub(crate) struct News {
+    pub(crate) config: Arc<Config>,
+    pub(crate) policy: Arc<Policy>,
+    /// What clients are told at each listener, by its number.
+    pub(crate) entrances: Vec<Entrance>,
+    /// When this configuration was read, in milliseconds of Unix time.
+    pub(crate) loaded_ms: u64,
+    /// Whether the broker is about to leave.
+    pub(crate) leaves: bool,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    sheets: SyncSender<Sheet>,
+    errands: ArrayQueue<Errand>,
+    dropped: AtomicU64,
+    closed: AtomicBool,
+    waker: Waker,
+}
+
+impl Desk {
+    /// A desk beside a poller, and the end where pages come out.
+    pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<(Self, Receiver<Sheet>)> {
+        let (sheets, taken) = sync_channel(SHEETS_MAX);
+        let desk = Self {
+            sheets,
+            errands: ArrayQueue::new(ERRANDS_MAX),
+            dropped: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            waker: Waker::new(registry, token)?,
+        };
+        Ok((desk, taken))
+    }
+
+    /// Brings a page. The monitor asks a shard for one page at a time, so that there is room.
+    pub(crate) fn bring(&self, sheet: Sheet) {
+        if self.sheets.try_send(sheet).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Brings an errand, or gives it back when too many wait.
+    pub(crate) fn ask(&self, errand: Errand) -> Result<(), Errand> {
+        let pushed = self.errands.push(errand);
+        if pushed.is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        // A failed wake-up leaves the errand where the thread's next look finds it.
+        let _ = self.waker.wake();
+        pushed
+    }
+
+    /// The next errand.
+    pub(crate) fn next(&self) -> Option<Errand> {
+        self.errands.pop()
+    }
+
+    /// The broker ends, and so does the monitor's thread, whatever waits.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        // If this fails, the thread sees it at its next look.
+        let _ = self.waker.wake();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// What found no room so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Pages that wait: one for each shard, and late ones of questions that were given up.
+const SHEETS_MAX: usize = 256;
+/// Errands that wait.
+const ERRANDS_MAX: usize = 1024;

@@ -1,0 +1,259 @@
+//! The heads of requests and answers.
+//!
+//! Absent: bodies of requests, which nobody needs who only looks. What is refused is refused for
+//! the whole connection, for nobody knows where the next request would begin.
+
+use httparse::{EMPTY_HEADER, Status};
+
+use crate::config::Secret;
+
+/// What may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    /// Anything else.
+    Other,
+}
+
+/// A request's head.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// The path, escapes undone.
+    pub(crate) path: String,
+    /// Names and values behind the question mark, escapes undone, in their order.
+    pub(crate) query: Vec<(String, String)>,
+    /// What the asker shows.
+    pub(crate) authorization: Option<Secret>,
+    /// Whether it takes the exposition format of OpenMetrics.
+    pub(crate) takes_openmetrics: bool,
+    pub(super) keeps_alive: bool,
+}
+
+/// What the beginning of some bytes is.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    /// Not a whole head yet.
+    Partial,
+    /// No head that this server reads.
+    Malformed,
+    /// A head of so many bytes.
+    Request(Request, usize),
+}
+
+/// Reads the head at the beginning of some bytes.
+pub(super) fn parse(input: &[u8]) -> Parsed {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let length = match request.parse(input) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Parsed::Partial,
+        Err(_) => return Parsed::Malformed,
+    };
+    let (Some(method), Some(target)) = (request.method, request.path) else {
+        return Parsed::Malformed;
+    };
+    let mut keeps_alive = request.version == Some(1);
+    let (mut authorization, mut takes_openmetrics) = (None, false);
+    for header in request.headers.iter() {
+        let Ok(value) = std::str::from_utf8(header.value) else { continue };
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        if is("content-length") && value.trim() != "0" || is("transfer-encoding") {
+            return Parsed::Malformed;
+        } else if is("connection") {
+            let says =
+                |word: &str| value.split(',').any(|token| token.trim().eq_ignore_ascii_case(word));
+            keeps_alive = !says("close") && (keeps_alive || says("keep-alive"));
+        } else if is("authorization") {
+            authorization = Some(Secret::new(value.trim()));
+        } else if is("accept") {
+            takes_openmetrics = value.contains("application/openmetrics-text");
+        }
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (unescape(name, Plus::IsBlank), unescape(value, Plus::IsBlank))
+    });
+    let request = Request {
+        method: match method {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            _ => Method::Other,
+        },
+        path: unescape(path, Plus::IsPlus),
+        query: pairs.collect(),
+        authorization,
+        takes_openmetrics,
+        keeps_alive,
+    };
+    Parsed::Request(request, length)
+}
+
+impl Request {
+    /// The first value of a name; empty when there is none, as Go has it.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// What a plus stands for.
+#[derive(Clone, Copy, PartialEq)]
+enum Plus {
+    IsBlank,
+    IsPlus,
+}
+
+/// Undoes `%41`; what is no escape stays, and what is no UTF-8 is replaced.
+fn unescape(text: &str, plus: Plus) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, later)) = rest.split_first() {
+        rest = later;
+        match (first, later) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16).map(|n| n.to_le_bytes()[0]);
+                if let (Some(high), Some(low)) = (digit(*high), digit(*low)) {
+                    bytes.push(high << 4 | low);
+                    rest = after;
+                } else {
+                    bytes.push(first);
+                }
+            }
+            (b'+', _) if plus == Plus::IsBlank => bytes.push(b' '),
+            _ => bytes.push(first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Vec<u8>,
+    /// Further header lines, each with its end.
+    pub(crate) headers: &'static str,
+}
+
+impl Response {
+    /// A text for people.
+    pub(crate) fn plain(status: u16, text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body: text.into(),
+            headers: "X-Content-Type-Options: nosniff\r\n",
+        }
+    }
+
+    /// Appends the answer; only its head where that was asked for.
+    pub(super) fn write(&self, out: &mut Vec<u8>, method: Method, closes: bool) {
+        let reason = match self.status {
+            200 => "OK",
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            503 => "Service Unavailable",
+            _ => "Status",
+        };
+        let date = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT");
+        let connection = if closes { "Connection: close\r\n" } else { "" };
+        let head = format!(
+            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\n{}Date: {date}\r\n\
+             Content-Length: {}\r\n{connection}\r\n",
+            self.status,
+            self.content_type,
+            self.headers,
+            self.body.len(),
+        );
+        out.extend_from_slice(head.as_bytes());
+        if method != Method::Head {
+            out.extend_from_slice(&self.body);
+        }
+    }
+}
+
+/// Bytes of a request's head.
+pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Header lines of a request.
+const HEADERS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &str) -> Request {
+        match parse(text.as_bytes()) {
+            Parsed::Request(request, length) if length == text.len() => request,
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_head_is_taken_apart() {
+        let read = request(
+            "GET /a%20b+c?sort=in%5Fmsgs&test=a+b&=&x HTTP/1.1\r\nHost: h\r\n\
+             Authorization: Bearer abc\r\n\r\n",
+        );
+        assert_eq!((read.method, &*read.path), (Method::Get, "/a b+c"));
+        assert_eq!(read.value("sort"), "in_msgs");
+        assert_eq!(read.value("test"), "a b");
+        assert_eq!((read.value("x"), read.value("nothing")), ("", ""));
+        let shown = read.authorization.as_ref().map(Secret::expose);
+        assert_eq!(shown, Some("Bearer abc"));
+        assert!(!format!("{read:?}").contains("abc"));
+    }
+
+    #[test]
+    fn who_says_how_long_the_connection_lives_is_heard() {
+        for (text, lives) in [
+            ("GET / HTTP/1.1\r\n\r\n", true),
+            ("GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n", false),
+            ("GET / HTTP/1.0\r\n\r\n", false),
+            ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
+        ] {
+            assert_eq!(request(text).keeps_alive, lives, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_a_body_or_is_no_request_is_refused() {
+        for text in [
+            "GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/3.9\r\n\r\n",
+            "\u{1}\u{2}\r\n\r\n",
+            "GET\r\n\r\n",
+        ] {
+            assert!(matches!(parse(text.as_bytes()), Parsed::Malformed), "{text:?}");
+        }
+        assert!(matches!(parse(b"GET / HTT"), Parsed::Partial));
+        let request = request("DELETE /varz HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(request.method, Method::Other);
+    }
+
+    #[test]
+    fn escapes_that_are_none_stay() {
+        for (text, meant) in
+            [("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%2525", "%25"), ("%C3%BC", "ü")]
+        {
+            assert_eq!(unescape(text, Plus::IsBlank), meant, "{text}");
+        }
+        assert_eq!(unescape("%ff", Plus::IsBlank), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_head_may_be_asked_for_without_its_body() {
+        let (mut whole, mut head) = (Vec::new(), Vec::new());
+        let response = Response::plain(200, "hello");
+        response.write(&mut whole, Method::Get, false);
+        response.write(&mut head, Method::Head, false);
+        assert!(whole.ends_with(b"\r\n\r\nhello"));
+        assert!(head.ends_with(b"\r\n\r\n"));
+        assert!(String::from_utf8_lossy(&head).contains("Content-Length: 5\r\n"));
+    }
+}
