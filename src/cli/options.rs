@@ -184,7 +184,8 @@ pub(super) const SECTIONS: &[Section] = &[
                 Id::Signal,
                 Kind::Text,
                 "CMD[=PID]",
-                "signal a running server: stop, quit, term, reopen, reload, ldm; PID is a number, a pid file, or begins some (12*)",
+                "signal a running server: stop, quit, term, reopen, reload, \
+                 ldm; PID is a number, a pid file, or begins some (12*)",
             ),
         ],
     ),
