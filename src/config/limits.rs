@@ -46,6 +46,8 @@ pub struct Limits {
     pub pings_out_max: u32,
     /// Clients that have left and are still told of by the monitoring port.
     pub closed_clients_max: usize,
+    /// Events about clients that one shard publishes a second; more of them are counted.
+    pub events_per_second: u32,
     /// How long a stopping broker writes what it has accepted, in nanoseconds.
     pub stop_deadline_ns: u64,
 }
@@ -67,6 +69,7 @@ impl Default for Limits {
             ping_interval_ns: 120 * SECOND,
             pings_out_max: 2,
             closed_clients_max: 10_000,
+            events_per_second: 1_000,
             stop_deadline_ns: 2 * SECOND,
         }
     }

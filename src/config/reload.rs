@@ -239,6 +239,7 @@ fn limits(old: &Config, new: &Config) -> Vec<String> {
         ping_interval_ns,
         pings_out_max,
         closed_clients_max,
+        events_per_second,
         stop_deadline_ns,
     } = old.limits;
     let after = &new.limits;
@@ -256,6 +257,7 @@ fn limits(old: &Config, new: &Config) -> Vec<String> {
     lines.time("ping_interval", ping_interval_ns, after.ping_interval_ns);
     lines.shown("ping_max", pings_out_max, after.pings_out_max);
     lines.shown("max_closed_clients", closed_clients_max, after.closed_clients_max);
+    lines.shown("max_system_events", events_per_second, after.events_per_second);
     lines.time("stop_deadline", stop_deadline_ns, after.stop_deadline_ns);
     lines.time("lame_duck_duration", old.lame_duck_duration_ns, new.lame_duck_duration_ns);
     lines.time("lame_duck_grace_period", old.lame_duck_grace_ns, new.lame_duck_grace_ns);

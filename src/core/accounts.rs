@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use fanfare_protocol::subject::covers;
+
 use super::ids::AccountId;
 use super::mappings::{MappingError, Mappings};
 use super::shares;
@@ -117,7 +119,8 @@ impl Accounts {
             let mappings = mappings(GLOBAL, global_mappings)?;
             table.list[AccountId::GLOBAL.index()].mappings = mappings;
         }
-        table.connect(accounts);
+        let system = table.list[AccountId::SYSTEM.index()].name.clone();
+        table.connect(accounts, &system);
         Ok(table)
     }
 
@@ -148,9 +151,13 @@ impl Accounts {
     }
 
     /// Satisfies imports; what is not satisfied leads nowhere.
-    fn connect(&mut self, accounts: &[access::Account]) {
-        let named =
-            accounts.iter().filter_map(|account| Some((self.find(&account.name)?, account)));
+    fn connect(&mut self, accounts: &[access::Account], system: &str) {
+        let is_system = |account: &&access::Account| *account.name == *system;
+        let extended = with_exports_of_system(accounts.iter().find(is_system), system);
+        let added = (!accounts.iter().any(|account| is_system(&account))).then_some(&extended);
+        let all = accounts.iter().map(|it| if is_system(&it) { &extended } else { it });
+        let all = all.chain(added);
+        let named = all.filter_map(|account| Some((self.find(&account.name)?, account)));
         let named: Vec<_> = named.collect();
         // Whoever made the list has checked the tokens, and left out what they do not activate.
         let (shares, refused) = shares::satisfy(&named, &mut |_, import, _| import.token.is_some());
@@ -215,6 +222,40 @@ fn mappings(
     }
     let bad = |error| AccountsError::Mapping(account.into(), error);
     Mappings::compile(mappings).map(Some).map_err(bad)
+}
+
+/// The system account with the services that every account may import, as nats-server adds them:
+/// about itself, because its name must stand in the subject.
+fn with_exports_of_system(written: Option<&access::Account>, name: &str) -> access::Account {
+    let mut account = match written {
+        Some(account) => account.clone(),
+        None => access::Account { name: name.into(), ..access::Account::default() },
+    };
+    for (subject, position) in [
+        ("$SYS.REQ.ACCOUNT.*.CONNZ", Some(4)),
+        ("$SYS.REQ.ACCOUNT.*.STATZ", Some(4)),
+        ("$SYS.DEBUG.SUBSCRIBERS", None),
+    ] {
+        let selects = |export: &Export| {
+            export.kind == ShareKind::Service
+                && covers(export.subject.as_bytes(), subject.as_bytes())
+        };
+        if !account.exports.iter().any(selects) {
+            account.exports.push(Export {
+                kind: ShareKind::Service,
+                subject: subject.into(),
+                accounts: None,
+                token_required: false,
+                revocations: Vec::new(),
+                response: ResponseType::Stream,
+                response_threshold_ns: None,
+                latency: None,
+                account_token_position: position,
+                allow_trace: false,
+            });
+        }
+    }
+    account
 }
 
 fn threshold(export: &Export) -> u64 {

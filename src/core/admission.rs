@@ -206,6 +206,11 @@ impl Shard {
         options: Option<Box<ConnectOptions>>,
     ) -> Flow {
         let claimant = claimant(options.as_deref());
+        if let (Decision::Refuse(_), Some(options)) = (&decision, &options)
+            && self.hears_system()
+        {
+            self.clients.describe(slot, options);
+        }
         match decision {
             Decision::Admit(admitted) => match self.bind(slot, admitted) {
                 Ok(()) => match options {
@@ -228,9 +233,13 @@ impl Shard {
         claimant: Claimant,
         refusal: Refusal,
     ) -> Flow {
+        let reason = refusal.close_reason(Stage::Connecting);
+        if refusal.error(Stage::Connecting) == ProtocolError::AuthorizationViolation {
+            self.note_refused_entry(slot, &claimant, &reason.to_string());
+        }
         self.note_refused(slot, claimant, refusal);
         self.clients.push_error(slot, &refusal.error(Stage::Connecting));
-        self.clients.doom(slot, refusal.close_reason(Stage::Connecting));
+        self.clients.doom(slot, reason);
         Flow::Stop
     }
 

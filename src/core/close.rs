@@ -17,6 +17,8 @@ pub enum CloseReason {
     ClientClosed,
     /// The credentials of a client that was in were withdrawn.
     CredentialsRevoked,
+    /// Somebody in the system account asked for it.
+    Kicked,
     /// The client's account had no room for it.
     MaxAccountConnectionsExceeded,
     /// The broker had no room for the connection.
@@ -60,6 +62,7 @@ impl CloseReason {
             | Self::AuthorizationViolation
             | Self::ClientClosed
             | Self::CredentialsRevoked
+            | Self::Kicked
             | Self::MaxAccountConnectionsExceeded
             | Self::MaxConnectionsExceeded
             | Self::MaxControlLineExceeded
@@ -98,6 +101,7 @@ impl fmt::Display for CloseReason {
             Self::AuthorizationViolation => "Authentication Failure",
             Self::ClientClosed => "Client Closed",
             Self::CredentialsRevoked => "Credentials Revoked",
+            Self::Kicked => "Kicked",
             Self::MaxAccountConnectionsExceeded => "Maximum Account Connections Exceeded",
             Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",

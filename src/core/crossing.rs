@@ -246,12 +246,12 @@ impl Shard {
     // they are called from here, too.
 
     #[inline(never)]
-    fn accept_ruled(&mut self, slot: Slot, line: &PublishLine<'_>, choices: Choices) {
+    pub(crate) fn accept_ruled(&mut self, slot: Slot, line: &PublishLine<'_>, choices: Choices) {
         self.accept_publish(slot, line, choices);
     }
 
     #[inline(never)]
-    fn publish_in_one(
+    pub(crate) fn publish_in_one(
         &mut self,
         slot: Slot,
         account: AccountId,
@@ -269,6 +269,11 @@ impl Shard {
     #[inline(never)]
     fn deliver_ruled(&mut self, slot: Slot, body: Body<'_>, choices: Choices) -> bool {
         self.deliver_here(slot, body, choices)
+    }
+
+    /// Whether a client's user may publish to a subject.
+    pub(crate) fn may_publish(&mut self, slot: Slot, subject: &[u8]) -> bool {
+        self.right_to_publish(slot, subject).is_some()
     }
 
     /// By what a client's user may publish to a subject; `None` if it may not.
@@ -311,7 +316,8 @@ impl Shard {
         for leg in legs {
             targets |= leg.plan.targets;
             let answers = leg.is_request() && !leg.reply.is_empty();
-            if answers && !leg.plan.filters.is_empty() && !self.expects_answers(leg.account) {
+            let is_met = !leg.plan.filters.is_empty() || self.service_of_leg(leg).is_some();
+            if answers && is_met && !self.expects_answers(leg.account) {
                 return false;
             }
         }
@@ -339,7 +345,8 @@ impl Shard {
         line: &PublishLine<'_>,
         body: Body<'_>,
     ) -> bool {
-        if leg.plan.filters.is_empty() {
+        let asked = self.service_of_leg(leg);
+        if leg.plan.filters.is_empty() && asked.is_none() {
             return false;
         }
         if let Some(service) = service.filter(|_| !leg.reply.is_empty()) {
@@ -355,6 +362,11 @@ impl Shard {
             self.responses.add(leg.account, waiter, threshold, now, &mut leg.reply);
             self.arm_sweep();
         }
+        let is_asked = asked.is_some();
+        if let Some(asked) = asked {
+            let line = PublishLine { subject: &leg.subject, reply: &leg.reply, ..*line };
+            self.ask_broker(Some(slot), leg.account, asked, &line, body);
+        }
         let header_len = line.header_len.filter(|length| *length > 0);
         let id = self.clients.spool.name_heads(1);
         leg.head.render(id, &leg.subject, &leg.reply, header_len, line.total_len);
@@ -363,7 +375,7 @@ impl Shard {
         let choices = self.clients.get(slot).choices;
         self.stage_open(slot, body);
         let remote = self.plan.targets != 0;
-        let delivered = self.deliver_ruled(slot, body, choices) || remote;
+        let delivered = self.deliver_ruled(slot, body, choices) || remote || is_asked;
         std::mem::swap(&mut self.head, &mut leg.head);
         std::mem::swap(&mut self.plan, &mut leg.plan);
         delivered

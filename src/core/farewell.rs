@@ -78,6 +78,7 @@ impl Shard {
         let client = self.clients.get_mut(slot);
         let Some(reason) = client.closing else { return };
         self.remember(slot, reason);
+        self.note_disconnected(slot);
         let client = self.clients.get_mut(slot);
         client.inbox = Inbox::default();
         client.waiting_since = now;

@@ -84,6 +84,8 @@ pub(crate) struct Filters {
     hasher: FixedState,
     frontier: Frontier,
     seed: u64,
+    /// Filters of the system account.
+    pub(crate) of_system: usize,
 }
 
 impl Filters {
@@ -95,6 +97,7 @@ impl Filters {
             hasher: FixedState::with_seed(seed.wrapping_add(1)),
             frontier: Frontier::default(),
             seed,
+            of_system: 0,
         }
     }
 
@@ -148,6 +151,7 @@ impl Filters {
             // By an eighth instead of to the double: there may be one filter a client.
             self.slab.reserve_exact((self.slab.len() / 8).max(16));
         }
+        self.of_system += usize::from(account == AccountId::SYSTEM);
         let slot = Slot::from_key(self.slab.insert(Filter::new(account, text, generation)));
         if is_literal(text) {
             let (slab, hasher) = (&self.slab, &self.hasher);
@@ -171,6 +175,7 @@ impl Filters {
     /// Removes a filter that nobody needs any more.
     pub(crate) fn remove(&mut self, slot: Slot) {
         let filter = self.slab.remove(slot.key());
+        self.of_system -= usize::from(filter.account == AccountId::SYSTEM);
         debug_assert!(filter.is_unused(), "a filter outlives everything that names it (I9)");
         if is_literal(&filter.text) {
             let hash = hash(&self.hasher, filter.account, &filter.text);

@@ -150,6 +150,12 @@ impl Interest {
         self.filters.len()
     }
 
+    /// Filters of the system account, on whatever shard.
+    #[inline]
+    pub(crate) fn of_system(&self) -> usize {
+        self.filters.of_system
+    }
+
     /// Whether a filter is known here.
     pub(crate) fn knows(&self, account: AccountId, filter: &[u8]) -> bool {
         self.filters.find(account, filter).is_some()

@@ -20,6 +20,7 @@ pub(crate) struct LameDuck {
 impl Turn<Polled> {
     /// The broker will leave: clients that understand it are told, over the next turns.
     pub fn handle_lame_duck(&mut self) {
+        self.shard.note_leaving("LAMEDUCK");
         for entrance in &mut self.shard.entrances {
             entrance.info.ldm = true;
             entrance.info.connect_urls.clear();
@@ -72,9 +73,25 @@ impl Shard {
         self.settle_closings();
     }
 
+    /// Tells one client that it should leave, whatever the broker does.
+    pub(crate) fn tell_to_leave(&mut self, slot: Slot) {
+        let listener = self.clients.get(slot).listener.index();
+        let Some(entrance) = self.entrances.get_mut(listener) else { return };
+        let before = std::mem::replace(&mut entrance.info.ldm, true);
+        self.send_info(slot);
+        if let Some(entrance) = self.entrances.get_mut(listener) {
+            entrance.info.ldm = before;
+        }
+    }
+
+    /// Whether a client is the broker's own.
+    pub(crate) fn is_own(&self, slot: Slot) -> bool {
+        self.clients.relays.client == Some(slot)
+    }
+
     /// Whether a client stands there that is not the broker's own.
     fn is_outside(&self, slot: Slot) -> bool {
-        self.clients.contains(slot) && self.clients.relays.client != Some(slot)
+        self.clients.contains(slot) && !self.is_own(slot)
     }
 }
 

@@ -4,10 +4,10 @@
 //! answer that is awaited, and published in the exporter's account when the first answer is there.
 //! Its form is nats-server's `ServiceLatency`; what it says of the responder is its account alone.
 
-use chrono::{DateTime, SecondsFormat};
 use fanfare_protocol::header::Headers;
 use fanfare_protocol::json::Object;
 
+use super::event_text::{date, id};
 use super::rng::Rng;
 use super::time::Instant;
 use crate::config::access::{Latency, Sampling};
@@ -85,18 +85,6 @@ fn asks(headers: Headers<'_>) -> bool {
         };
     }
     headers.get(b"Traceparent").or_else(|| headers.get(b"traceparent")).is_some_and(is_odd)
-}
-
-/// A name for a sample that no other has.
-fn id(rng: &mut Rng) -> String {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    // INVARIANT: below 62.
-    (0..22).map(|_| char::from(DIGITS[rng.below(62) as usize])).collect()
-}
-
-fn date(wall_ms: u64) -> String {
-    let date = i64::try_from(wall_ms).ok().and_then(DateTime::from_timestamp_millis);
-    date.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 #[cfg(test)]

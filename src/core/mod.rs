@@ -26,7 +26,8 @@
 //! `groups`, `plan`), between shards (`message`, `batch`, `mesh`), how fast and how much (`pace`,
 //! `usage`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`, `greeting`,
 //! `farewell`, `review`, `lame_duck`), what crosses accounts (`crossing`, `legs`, `relay`,
-//! `responses`, `request_info`, `latency`), and the whole (`placement`, `shard`, `turn`).
+//! `responses`, `request_info`, `latency`), what the broker says of itself (`event_text`, `events`,
+//! `system`, `system_requests`), and the whole (`placement`, `shard`, `turn`).
 
 pub mod accounts;
 pub mod admission;
@@ -39,6 +40,8 @@ mod clients;
 pub mod close;
 mod crossing;
 mod deliver;
+mod event_text;
+mod events;
 mod farewell;
 mod filters;
 pub mod grants;
@@ -82,6 +85,8 @@ mod spool;
 pub mod stats;
 pub(crate) mod subject_set;
 mod subs;
+pub mod system;
+pub mod system_requests;
 mod texts;
 pub mod time;
 mod timer;

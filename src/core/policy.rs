@@ -32,6 +32,10 @@ pub struct Policy {
     pub address_connections_max: Option<u32>,
     /// Flow of each connection.
     pub connection_rate: Rate,
+    /// What the broker says of itself in events: `server_tags` and `server_metadata`.
+    pub tags: Vec<String>,
+    /// See `tags`.
+    pub metadata: Vec<(String, String)>,
 }
 
 impl Policy {
@@ -45,6 +49,8 @@ impl Policy {
             user_connections_max: None,
             address_connections_max: None,
             connection_rate: Rate::default(),
+            tags: Vec::new(),
+            metadata: Vec::new(),
         }
     }
 
@@ -80,6 +86,8 @@ impl Policy {
             user_connections_max: access.user_connections_max,
             address_connections_max: access.address_connections_max,
             connection_rate: access.connection_rate,
+            tags: config.server_tags.clone(),
+            metadata: config.server_metadata.clone(),
         })
     }
 

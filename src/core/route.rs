@@ -23,6 +23,7 @@ use super::session::Flow;
 use super::shard::Shard;
 use super::spool::Fixed;
 use super::subs::List;
+use super::system_requests::PREFIX;
 use super::texts::TextId;
 
 impl Shard {
@@ -37,6 +38,9 @@ impl Shard {
         if let Some(error) = refusal(line) {
             self.accept_publish(slot, line, Choices { verbose: false, pedantic: false, ..choices });
             return self.answer(slot, &error);
+        }
+        if line.subject.first() == Some(&b'$') && line.subject.starts_with(PREFIX) {
+            return self.publish_to_system(slot, line, body);
         }
         if checks.ruled {
             return self.publish_ruled(slot, line, body);

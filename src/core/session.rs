@@ -149,6 +149,7 @@ impl Shard {
             return self.answer(slot, &ProtocolError::NoRespondersNeedsHeaders);
         }
         self.clients.describe(slot, options);
+        self.note_connected(slot);
         self.confirm(slot)
     }
 

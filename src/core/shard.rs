@@ -15,6 +15,7 @@ use super::auth::{Decision, Question};
 use super::batch::{Batch, Entry, Lane};
 use super::clients::Clients;
 use super::close::CloseReason;
+use super::events::Events;
 use super::ids::{ClientNumber, ConnId, Generation, Handle, ListenerId, ShardId, Slot};
 use super::intake::Arena;
 use super::interest::{Change, Interest};
@@ -29,6 +30,7 @@ use super::policy::Policy;
 use super::responses::Responses;
 use super::rng::Rng;
 use super::stats::Stats;
+use super::system_requests::SystemRequests;
 use super::texts::TextId;
 use super::time::Instant;
 use super::timer::{TimerKind, Wheel};
@@ -150,6 +152,8 @@ pub struct Shard {
     /// How far the shard is with its clients before the broker leaves.
     pub(crate) lame_duck: Option<LameDuck>,
     pub(crate) past: Past,
+    pub(crate) events: Events,
+    pub(crate) system: SystemRequests,
     /// Scratch of a line to a client.
     pub(crate) text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
@@ -211,6 +215,8 @@ impl Shard {
             review: None,
             lame_duck: None,
             past: Past::default(),
+            events: Events::default(),
+            system: SystemRequests::default(),
             text: Vec::new(),
             due: Vec::new(),
             limits,
@@ -227,6 +233,12 @@ impl Shard {
         let mut stats = self.clients.stats;
         stats.trace_dropped = self.clients.trace.dropped();
         stats.spool_bytes = self.clients.spool.held_bytes();
+        if let Some(own) = self.clients.relays.client {
+            // The broker's own client is nobody's.
+            stats.clients -= 1;
+            stats.clients_total -= 1;
+            stats.subscriptions -= self.clients.get(own).subs.len() as u64;
+        }
         stats
     }
 
@@ -246,6 +258,8 @@ impl Shard {
             || self.can_relay()
             || self.review.is_some()
             || self.has_clients_to_tell()
+            || !self.events.is_empty()
+            || self.system.can_answer(self.mesh.returned())
             || !self.decisions.is_empty()
     }
 
@@ -267,6 +281,7 @@ impl Shard {
             || !self.interest.has_settled()
             || !self.usage.has_settled()
             || !self.clients.relays.is_empty()
+            || self.system.has_answers()
     }
 
     /// Whether answers wait that batches at hand may carry on.

@@ -71,6 +71,14 @@ pub struct Stats {
     pub legs_cut: u64,
     /// How often a client was paused because it was too fast.
     pub paused: u64,
+    /// Events that were published in the system account.
+    pub events: u64,
+    /// Events and answers that were left out: too many at once, or no free batch.
+    pub events_dropped: u64,
+    /// Requests to the broker that somebody outside was asked to answer.
+    pub system_requests: u64,
+    /// Requests to the broker that were one too many, or too large.
+    pub system_requests_refused: u64,
     /// Trace lines dropped because nobody fetched them in time.
     pub trace_dropped: u64,
     /// Memory held for unsent messages now, in bytes.
@@ -79,7 +87,7 @@ pub struct Stats {
 
 impl Stats {
     /// How many counters there are.
-    pub const COUNTERS: usize = 34;
+    pub const COUNTERS: usize = 38;
 
     /// The counters in the order of their declaration, to be published or summed.
     pub fn to_array(&self) -> [u64; Self::COUNTERS] {
@@ -116,6 +124,10 @@ impl Stats {
             self.samples_dropped,
             self.legs_cut,
             self.paused,
+            self.events,
+            self.events_dropped,
+            self.system_requests,
+            self.system_requests_refused,
             self.trace_dropped,
             self.spool_bytes,
         ]
@@ -158,6 +170,10 @@ impl Stats {
             samples_dropped: next(),
             legs_cut: next(),
             paused: next(),
+            events: next(),
+            events_dropped: next(),
+            system_requests: next(),
+            system_requests_refused: next(),
             trace_dropped: next(),
             spool_bytes: next(),
         }
@@ -185,6 +201,7 @@ impl Stats {
             CloseReason::AuthenticationExpired
             | CloseReason::ClientClosed
             | CloseReason::CredentialsRevoked
+            | CloseReason::Kicked
             | CloseReason::ReadError
             | CloseReason::ServerShutdown
             | CloseReason::WriteError => return,

@@ -188,6 +188,7 @@ impl Turn<Polled> {
 
     /// Takes nothing more from clients: what is on its way between shards still arrives.
     pub fn handle_quiesce(&mut self) {
+        self.shard.note_leaving("SHUTDOWN");
         self.shard.quiescent = true;
     }
 
@@ -305,6 +306,7 @@ impl Turn<Draining> {
         self.shard.route_all();
         self.shard.end_inputs();
         self.shard.settle_closings();
+        self.shard.speak();
         self.shard.stage_dirty_interest();
         Turn { shard: self.shard, phase: HandingOffInterest(()) }
     }

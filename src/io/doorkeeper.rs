@@ -122,10 +122,7 @@ impl Doorkeeper {
 
     /// Tells the core what has been decided, and what time it is where that matters.
     pub(crate) fn report(&mut self, turn: &mut Turn<Polled>, exchange: &Exchange) {
-        // Whoever asked under an earlier configuration waits for an answer all the same.
-        if self.policy.asks() {
-            turn.handle_wall_clock(wall_ms());
-        }
+        turn.handle_wall_clock(wall_ms());
         // The mail has been read since these were put here.
         self.last_asked.extend(self.settled.drain(..));
         while let Some(decided) = exchange.next_decided(self.me) {

@@ -20,6 +20,7 @@ use super::socket::Sockets;
 use super::sparse::Sparse;
 use crate::core::ids::ShardId;
 use crate::core::shard::{Closed, Shard, ShardSetup};
+use crate::core::system_requests::{Asker, Content, SystemAnswer};
 use crate::core::time::Instant;
 use crate::core::trace::Direction;
 use crate::core::turn::{Draining, HandingOffInterest, Polled, Reading, Ticking, Turn, Writing};
@@ -38,6 +39,8 @@ pub(crate) struct Reactor {
     pub(super) clock: Clock,
     pub(super) log: Log,
     slow_notes: Sparse,
+    /// Requests to the broker that nobody had room for.
+    turned_down: Vec<Asker>,
     stop_deadline_ns: u64,
     stop: Option<Stop>,
 }
@@ -72,6 +75,7 @@ impl Reactor {
             clock,
             log,
             slow_notes: Sparse::new("slow consumers were closed"),
+            turned_down: Vec::new(),
             stop_deadline_ns,
             stop: None,
         }
@@ -105,7 +109,7 @@ impl Reactor {
     /// Phase 1: waits for a cause.
     fn wait(&mut self, shard: &Shard, events: &mut Events) -> io::Result<()> {
         let sleep = if shard.wants_batches() { Sleep::ForWorkOrCredit } else { Sleep::ForWork };
-        let has_work = shard.has_work() || self.lobby.has_work() || self.sockets.has_greeted();
+        let has_work = shard.has_work() || self.lobby.has_work() || self.has_errands();
         let may_sleep = !has_work && self.exchange.may_sleep(self.me, sleep);
         let timeout = if may_sleep { self.timeout(shard) } else { Some(Duration::ZERO) };
         let polled = self.poll.poll(events, timeout);
@@ -116,6 +120,10 @@ impl Reactor {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    fn has_errands(&self) -> bool {
+        self.sockets.has_greeted() || !self.turned_down.is_empty()
     }
 
     fn timeout(&self, shard: &Shard) -> Option<Duration> {
@@ -131,6 +139,7 @@ impl Reactor {
         turn.handle_total_spool(self.exchange.total_spool_bytes());
         self.note_events(&mut turn, events);
         self.take_mail(&mut turn);
+        self.turn_down(&mut turn);
         self.doorkeeper.report(&mut turn, &self.exchange);
         self.advance_lobby(&mut turn);
         self.say_farewell(&mut turn);
@@ -196,6 +205,14 @@ impl Reactor {
                     turn.handle_quiesce();
                 }
             }
+        }
+    }
+
+    /// Tells those who asked something of the broker when there was no room that there was none.
+    fn turn_down(&mut self, turn: &mut Turn<Polled>) {
+        for to in self.turned_down.drain(..) {
+            let content = Content::Failed { code: 503, why: "too many requests".to_owned() };
+            turn.handle_system_answer(SystemAnswer { to, content });
         }
     }
 
@@ -273,6 +290,9 @@ impl Reactor {
 
     fn close(&mut self, turn: &mut Turn<Ticking>) {
         self.has_questions = self.doorkeeper.ask(turn, &self.log, self.clock.now());
+        while let Some(request) = turn.poll_system_request() {
+            self.turned_down.push(request.to);
+        }
         while let Some(closed) = turn.poll_closed() {
             self.doorkeeper.release(closed.client);
             self.sockets.close(closed.client, closed.reason.flushes());

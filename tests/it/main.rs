@@ -40,6 +40,8 @@ mod secure_tools;
 mod service_manager;
 mod signals;
 mod slow;
+mod system;
+mod system_events;
 mod tls;
 mod tls_faults;
 mod tls_files;

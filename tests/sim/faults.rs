@@ -390,6 +390,7 @@ impl World {
             | CloseReason::MaxPayloadExceeded
             | CloseReason::AuthenticationExpired
             | CloseReason::CredentialsRevoked
+            | CloseReason::Kicked
             | CloseReason::NoRespondersRequiresHeaders
             | CloseReason::ProtocolViolation
             | CloseReason::ProxyNotTrusted

@@ -84,7 +84,8 @@ fn keys_of_the_top_level_have_their_places() {
          log_size_limit: 1k\nlog_max_num: 3\nremote_syslog: \"udp://h:1\"\n\
          max_traced_msg_len: 9\nmax_control_line: 1k\nmax_payload: 2k\nmax_pending: 3k\n\
          max_pending_total: 4k\nmax_connections: 5\nmax_subs: 6\nmax_sub_tokens: 7\n\
-         max_filters: 8\nping_interval: \"9s\"\nping_max: 10\nwrite_deadline: \"11s\"\n\
+         max_filters: 8\nmax_system_events: 13\n\
+         ping_interval: \"9s\"\nping_max: 10\nwrite_deadline: \"11s\"\n\
          connect_timeout: 12\n",
     );
     assert_eq!(config.server_name, "n");
@@ -113,6 +114,7 @@ fn keys_of_the_top_level_have_their_places() {
         subscriptions_max: 6,
         subscription_tokens_max: 7,
         filters_max: 8,
+        events_per_second: 13,
         ping_interval_ns: 9_000_000_000,
         pings_out_max: 10,
         write_deadline_ns: 11_000_000_000,

@@ -55,6 +55,7 @@ pub(super) const LIMITS: &[&str] = &[
     "max_sub_tokens",
     "max_subscription_tokens",
     "max_filters",
+    "max_system_events",
     "ping_interval",
     "ping_max",
     "write_deadline",
@@ -225,6 +226,7 @@ pub(super) fn limit(
             Some(0) => found.error(entry.node.at, "max_filters must not be 0"),
             filters => set(&mut limits.filters_max, filters),
         },
+        "max_system_events" => set(&mut limits.events_per_second, found.count(entry)),
         "ping_interval" => set(&mut limits.ping_interval_ns, time(found, entry)),
         "ping_max" => {
             set(&mut limits.pings_out_max, found.count(entry).filter(|&pings| pings > 0));

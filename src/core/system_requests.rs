@@ -1,0 +1,472 @@
+//! Requests to the broker itself, on their way out of a shard, and answers on their way back.
+//!
+//! Absent: what subjects mean (`system`) and most answers, which somebody outside with time makes.
+//! A request is met where its message is routed, without a subscription that would count as
+//! anybody's. Only so many may be under way, fewer of them for ordinary accounts, so that tenants
+//! cannot keep the operator from asking; who is one too many is told so.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::json::Object;
+use fanfare_protocol::op::PublishLine;
+
+use super::badge::Badge;
+use super::clients::Choices;
+use super::close::CloseReason;
+use super::event_text;
+use super::ids::{AccountId, ClientNumber, Slot};
+use super::legs::Leg;
+use super::message::Body;
+use super::session::Flow;
+use super::shard::Shard;
+use super::system::{self, AccountTopic, Service};
+use super::turn::{Polled, Ticking, Turn};
+use crate::config::access::{Permissions, Rule, Rules};
+
+/// A request that somebody outside is to answer, once, with [`Turn::handle_system_answer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemRequest {
+    /// What is asked.
+    pub service: Service,
+    /// The asker's options: JSON, or nothing.
+    pub options: Box<[u8]>,
+    /// Where the answer goes.
+    pub to: Asker,
+}
+
+/// Where an answer goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The account that asked.
+    pub account: AccountId,
+    /// The subject that it listens to; empty for an event, whose subject is known.
+    pub reply: Box<[u8]>,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemAnswer {
+    /// From the request.
+    pub to: Asker,
+    /// What is answered.
+    pub content: Content,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: the question was not meant for this server.
+    Nothing,
+    /// It is done.
+    Done,
+    /// JSON, behind who says so.
+    Data(Vec<u8>),
+    /// The load in short, which has a member of its own name.
+    Statsz(Vec<u8>),
+    /// A text as it is.
+    Bare(Vec<u8>),
+    /// What an account uses, as JSON object, for the event of this name.
+    Connections(Box<str>, Vec<u8>),
+    /// It cannot be answered, or done.
+    Failed {
+        /// As in HTTP.
+        code: u16,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Requests and answers of one shard.
+#[derive(Debug, Default)]
+pub(crate) struct SystemRequests {
+    waiting: VecDeque<SystemRequest>,
+    /// Requests that are not answered yet, those of ordinary accounts among them.
+    open: usize,
+    open_to_tenants: usize,
+    answers: VecDeque<(Asker, Vec<u8>)>,
+    /// How many batches had been returned when answers were last published.
+    tried_at: Option<u64>,
+}
+
+impl SystemRequests {
+    pub(crate) fn has_answers(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// Whether answers wait that batches at hand may carry.
+    pub(crate) fn can_answer(&self, returned: u64) -> bool {
+        !self.answers.is_empty() && self.tried_at != Some(returned)
+    }
+}
+
+impl Turn<Polled> {
+    /// Takes the answer to a request of this shard.
+    pub fn handle_system_answer(&mut self, answer: SystemAnswer) {
+        let requests = &mut self.shard.system;
+        requests.open = requests.open.saturating_sub(1);
+        if answer.to.account != AccountId::SYSTEM {
+            requests.open_to_tenants = requests.open_to_tenants.saturating_sub(1);
+        }
+        self.shard.note_answer(answer);
+    }
+
+    /// It is time to say how the broker does, if anybody listens.
+    pub fn handle_heartbeat(&mut self) {
+        self.shard.beat();
+    }
+
+    /// Closes a client by its number. Says whether it is here.
+    pub fn handle_kick(&mut self, number: ClientNumber) -> bool {
+        let slot = self.shard.outsider(number);
+        if let Some(slot) = slot {
+            self.shard.clients.doom(slot, CloseReason::Kicked);
+        }
+        slot.is_some()
+    }
+
+    /// Tells one client that it should leave. Says whether it understands, if it is here.
+    pub fn handle_lame_duck_of(&mut self, number: ClientNumber) -> Option<bool> {
+        let slot = self.shard.outsider(number)?;
+        let client = self.shard.clients.get(slot);
+        let understands = client.choices.async_info && client.greeted;
+        if understands {
+            self.shard.tell_to_leave(slot);
+        }
+        Some(understands)
+    }
+}
+
+impl Turn<Ticking> {
+    /// The next request that somebody outside is to answer.
+    pub fn poll_system_request(&mut self) -> Option<SystemRequest> {
+        self.shard.system.waiting.pop_front()
+    }
+}
+
+impl Shard {
+    /// Publishes a message whose subject begins with `$SYS.`: it may be a request to the broker.
+    #[inline(never)]
+    pub(crate) fn publish_to_system(
+        &mut self,
+        slot: Slot,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> Flow {
+        let account = self.account_of(slot);
+        let checks = self.clients.get(slot).checks;
+        let service = self.service(account, line.subject);
+        let Some(service) = service.filter(|_| !self.imports(account, line.subject)) else {
+            if checks.ruled {
+                return self.publish_ruled(slot, line, body);
+            }
+            return self.publish_plainly(slot, account, line, body);
+        };
+        if line.total_len as usize > self.payload_max(slot) {
+            return self.answer(slot, &ProtocolError::MaxPayload);
+        }
+        if !self.may_publish(slot, line.subject) {
+            self.clients.stats.publishes_refused += 1;
+            let choices = self.clients.get(slot).choices;
+            let silent = Choices { verbose: false, pedantic: false, ..choices };
+            self.accept_ruled(slot, line, silent);
+            return self.answer(slot, &ProtocolError::PublishViolation(line.subject.to_vec()));
+        }
+        // Whoever watches the account sees the request, too.
+        let mut found = Vec::new();
+        self.interest.matches(account, line.subject, &mut found);
+        if found.is_empty() {
+            let choices = self.clients.get(slot).choices;
+            self.accept_ruled(slot, line, choices);
+        } else {
+            let unanswered = PublishLine { reply: b"", ..*line };
+            let flow = self.publish_in_one(slot, account, &unanswered, body);
+            if flow != Flow::Done {
+                return flow;
+            }
+        }
+        self.ask_broker(Some(slot), account, service, line, body);
+        Flow::Done
+    }
+
+    /// What a request asks that came to the system account from another.
+    pub(crate) fn service_of_leg(&self, leg: &Leg) -> Option<Service> {
+        let is_asked = leg.account == AccountId::SYSTEM && leg.is_request();
+        if !is_asked || !leg.subject.starts_with(PREFIX) {
+            return None;
+        }
+        self.service(leg.account, &leg.subject)
+    }
+
+    /// Notes a request, or answers it at once. What expects no answer is not asked for.
+    pub(crate) fn ask_broker(
+        &mut self,
+        slot: Option<Slot>,
+        account: AccountId,
+        service: Service,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) {
+        let is_broadcast = service == Service::Server(system::Endpoint::Statsz);
+        if line.reply.is_empty() && !is_broadcast {
+            return;
+        }
+        let reply: Box<[u8]> = if line.reply.is_empty() {
+            self.statsz_subject().into_bytes().into()
+        } else {
+            line.reply.into()
+        };
+        let to = Asker { account, reply };
+        if service == Service::User {
+            let content = match slot {
+                Some(slot) => Content::Data(self.user_info(slot)),
+                None => Content::Failed { code: 400, why: String::new() },
+            };
+            self.note_answer(SystemAnswer { to, content });
+            return;
+        }
+        let bytes = body.bytes();
+        let header_len = line.header_len.unwrap_or(0) as usize;
+        let options = bytes.get(header_len..bytes.len().saturating_sub(2)).unwrap_or(&[]);
+        let refused = if options.len() > OPTIONS_MAX {
+            Some((413, "request too large"))
+        } else {
+            (!self.may_ask(account)).then_some((503, "too many requests"))
+        };
+        if let Some((code, why)) = refused {
+            self.clients.stats.system_requests_refused += 1;
+            let content = Content::Failed { code, why: why.to_owned() };
+            self.note_answer(SystemAnswer { to, content });
+            return;
+        }
+        self.ask_outside(SystemRequest { service, options: options.into(), to });
+    }
+
+    /// Asks for the event that tells how many connections an account has.
+    pub(crate) fn ask_for_connections(&mut self, account: AccountId) {
+        let policy = Arc::clone(&self.policy);
+        let name = policy.accounts.get(account).name();
+        let service = Service::Account(AccountTopic::Conns, name.into());
+        let to = Asker { account: AccountId::SYSTEM, reply: Box::default() };
+        let same = |waiting: &SystemRequest| waiting.service == service && waiting.to == to;
+        // A storm of connections of one account is one event a turn.
+        if self.system.waiting.iter().any(same) {
+            return;
+        }
+        if self.may_ask(AccountId::SYSTEM) {
+            self.ask_outside(SystemRequest { service, options: Box::default(), to });
+        } else {
+            self.clients.stats.events_dropped += 1;
+        }
+    }
+
+    /// Publishes answers, as far as batches reach.
+    pub(crate) fn publish_answers(&mut self) {
+        if self.system.answers.is_empty() {
+            return;
+        }
+        self.system.tried_at = Some(self.mesh.returned());
+        while let Some((to, body)) = self.system.answers.pop_front() {
+            let total_len = u32::try_from(body.len().saturating_sub(2)).unwrap_or(u32::MAX);
+            let line = PublishLine { subject: &to.reply, reply: b"", header_len: None, total_len };
+            let publisher = self.own_client();
+            if !self.publish_across(publisher, to.account, &line, Body::Copied(&body)) {
+                self.system.answers.push_front((to, body));
+                return;
+            }
+        }
+    }
+
+    fn service(&self, account: AccountId, subject: &[u8]) -> Option<Service> {
+        if account == AccountId::SYSTEM {
+            let entrance = self.entrances.first()?;
+            let asked = system::asked_by_system(subject, &entrance.info.server_id);
+            if asked.is_some() {
+                return asked;
+            }
+        }
+        system::asked_by_anyone(subject, self.policy.accounts.get(account).name())
+    }
+
+    /// Whether the configuration has an import of its own for a subject.
+    fn imports(&self, account: AccountId, subject: &[u8]) -> bool {
+        let mut mapped = Vec::new();
+        let services = &self.policy.accounts.get(account).services;
+        services.iter().any(|service| service.map.to_exported(subject, &mut mapped))
+    }
+
+    /// Whether an account may ask one more question.
+    fn may_ask(&self, account: AccountId) -> bool {
+        let is_tenant = account != AccountId::SYSTEM;
+        self.system.open < OPEN_MAX && !(is_tenant && self.system.open_to_tenants >= TENANTS_MAX)
+    }
+
+    fn ask_outside(&mut self, request: SystemRequest) {
+        self.system.open += 1;
+        self.system.open_to_tenants += usize::from(request.to.account != AccountId::SYSTEM);
+        self.clients.stats.system_requests += 1;
+        self.system.waiting.push_back(request);
+    }
+
+    fn note_answer(&mut self, answer: SystemAnswer) {
+        let SystemAnswer { to, content } = answer;
+        if let Content::Connections(account, facts) = &content
+            && to.reply.is_empty()
+        {
+            let body = self.connections_event(facts);
+            for subject in [
+                format!("$SYS.SERVER.ACCOUNT.{account}.CONNS"),
+                format!("$SYS.ACCOUNT.{account}.SERVER.CONNS"),
+            ] {
+                if self.hears(AccountId::SYSTEM, subject.as_bytes()) {
+                    self.note_event_to(AccountId::SYSTEM, subject.as_bytes(), body.clone());
+                }
+            }
+            return;
+        }
+        let Some(mut body) = self.render(content) else { return };
+        if self.system.answers.len() >= ANSWERS_MAX || to.reply.is_empty() {
+            self.clients.stats.events_dropped += 1;
+            return;
+        }
+        body.extend_from_slice(b"\r\n");
+        self.system.tried_at = None;
+        self.system.answers.push_back((to, body));
+    }
+
+    fn render(&mut self, content: Content) -> Option<Vec<u8>> {
+        let mut server = Vec::new();
+        self.write_speaker(&mut server);
+        let (mut out, mut inner) = (Vec::new(), Vec::new());
+        let mut object = Object::begin(&mut out);
+        object.raw("server", &server);
+        match content {
+            Content::Nothing => return None,
+            Content::Bare(text) => return Some(text),
+            Content::Connections(_, facts) => return Some(self.connections_event(&facts)),
+            Content::Done => {}
+            Content::Data(json) => object.raw("data", &json),
+            Content::Statsz(json) => object.raw("statsz", &json),
+            Content::Failed { code, why } => {
+                let mut error = Object::begin(&mut inner);
+                error.number("code", code.into());
+                error.text_if("description", &why);
+                error.end();
+                object.raw("error", &inner);
+            }
+        }
+        object.end();
+        Some(out)
+    }
+
+    /// The event of an account's connections: what it uses, behind who says so.
+    fn connections_event(&mut self, facts: &[u8]) -> Vec<u8> {
+        let (mut server, wall_ms) = (Vec::new(), self.wall_ms);
+        self.write_speaker(&mut server);
+        let mut out = Vec::new();
+        let mut object = Object::begin(&mut out);
+        event_text::typed(&mut object, "account_connections", wall_ms, &mut self.rng);
+        object.raw("server", &server);
+        object.end();
+        // Both are objects: the members of one follow those of the other.
+        if let Some(members) = facts.strip_prefix(b"{").filter(|rest| rest.len() > 1) {
+            out.pop();
+            out.push(b',');
+            out.extend_from_slice(members);
+        }
+        out
+    }
+
+    fn statsz_subject(&self) -> String {
+        let id = self.entrances.first().map_or("", |entrance| &entrance.info.server_id);
+        format!("$SYS.SERVER.{id}.STATSZ")
+    }
+
+    fn beat(&mut self) {
+        if !self.hears_system() {
+            return;
+        }
+        let subject = self.statsz_subject();
+        if self.hears(AccountId::SYSTEM, subject.as_bytes()) && self.may_ask(AccountId::SYSTEM) {
+            let reply = subject.into_bytes().into();
+            self.ask_outside(SystemRequest {
+                service: Service::Server(system::Endpoint::Statsz),
+                options: Box::default(),
+                to: Asker { account: AccountId::SYSTEM, reply },
+            });
+        }
+    }
+
+    /// The client with a number, unless it is the broker's own.
+    fn outsider(&self, number: ClientNumber) -> Option<Slot> {
+        let client = self.clients.iter().find(|client| client.number == number)?;
+        (client.closing.is_none() && !self.is_own(client.id.slot)).then_some(client.id.slot)
+    }
+
+    /// Who the asking client is.
+    fn user_info(&self, slot: Slot) -> Vec<u8> {
+        let client = self.clients.get(slot);
+        let badge = client.badge.as_deref();
+        let admitted = badge.and_then(|badge| badge.admitted.as_deref());
+        let account = self.policy.accounts.get(client.account).name();
+        let mut out = Vec::new();
+        let mut object = Object::begin(&mut out);
+        object.text("user", admitted.and_then(|it| it.user.as_deref()).unwrap_or(""));
+        object.text("account", account);
+        object.text_if("account_name", account);
+        let grant = admitted.and_then(|admitted| admitted.grant.as_deref());
+        object.text_if("user_name", grant.map_or("", |grant| &grant.name));
+        if let Some(permissions) = badge.and_then(Badge::permissions) {
+            object.raw("permissions", &permissions_json(permissions.written()));
+        }
+        if let Some(expires) = badge.and_then(|badge| badge.expires) {
+            object.number_if("expires", expires.since_ns(self.now));
+        }
+        object.end();
+        out
+    }
+}
+
+fn permissions_json(permissions: &Permissions) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut object = Object::begin(&mut out);
+    object.raw("publish", &rules_json(&permissions.publish));
+    object.raw("subscribe", &rules_json(&permissions.subscribe));
+    if let Some(grant) = permissions.responses {
+        let mut json = Vec::new();
+        let mut inner = Object::begin(&mut json);
+        inner.integer("max", grant.max.map_or(-1, i64::from));
+        inner.number("ttl", grant.expires_ns.unwrap_or(0));
+        inner.end();
+        object.raw("responses", &json);
+    }
+    object.end();
+    out
+}
+
+fn rules_json(rules: &Rules) -> Vec<u8> {
+    let texts = |rules: &[Rule]| -> Vec<String> {
+        let text = |rule: &Rule| match &rule.queue {
+            Some(queue) => format!("{} {queue}", rule.subject),
+            None => rule.subject.to_string(),
+        };
+        rules.iter().map(text).collect()
+    };
+    let mut out = Vec::new();
+    let mut object = Object::begin(&mut out);
+    object.list_if("allow", &texts(rules.allow.as_deref().unwrap_or(&[])));
+    object.list_if("deny", &texts(&rules.deny));
+    object.end();
+    out
+}
+
+/// What subjects of the broker itself begin with.
+pub(crate) const PREFIX: &[u8] = b"$SYS.";
+/// Bytes of a request's options.
+const OPTIONS_MAX: usize = 64 * 1024;
+/// Requests of one shard that are not answered yet, and those of ordinary accounts among them.
+const OPEN_MAX: usize = 256;
+const TENANTS_MAX: usize = 64;
+/// Answers that wait to be published.
+const ANSWERS_MAX: usize = 1024;
