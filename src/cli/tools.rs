@@ -1,12 +1,13 @@
-//! The tools as subcommands: bench, pub, sub, request, reply.
+//! The tools as subcommands: bench, pub, sub, request, reply, top.
 //!
-//! Absent: what they do, which is the load client's own crate. Their options follow the usual
-//! grammar of today's tools and not Go's.
+//! Absent: what they do, which is the load client's own crate, and that of the view. Their options
+//! follow the usual grammar of today's tools and not Go's.
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use fanfare_bench::cli as tools;
+use fanfare_top::args as top;
 
 /// A lightweight publish/subscribe message broker that speaks the NATS client protocol.
 #[derive(Debug, Parser)]
@@ -28,6 +29,8 @@ enum Tool {
     Request(tools::RequestArgs),
     /// Answer requests
     Reply(tools::ReplyArgs),
+    /// Show what a broker does, again and again
+    Top(top::TopArgs),
 }
 
 /// The tools and their options, as one value.
@@ -49,6 +52,7 @@ pub(super) fn run(arguments: Vec<String>) -> ExitCode {
             Tool::Sub(args) => tools::subscribe(args),
             Tool::Request(args) => tools::request(args),
             Tool::Reply(args) => tools::reply(args),
+            Tool::Top(args) => top::top(args),
         },
         Err(error) => {
             // Nobody is left to tell when the terminal is gone.
@@ -59,4 +63,4 @@ pub(super) fn run(arguments: Vec<String>) -> ExitCode {
 }
 
 /// The names of the tools.
-pub(super) const NAMES: [&str; 5] = ["bench", "pub", "sub", "request", "reply"];
+pub(super) const NAMES: [&str; 6] = ["bench", "pub", "sub", "request", "reply", "top"];

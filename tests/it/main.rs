@@ -46,6 +46,7 @@ mod tls;
 mod tls_faults;
 mod tls_files;
 mod tools;
+mod top;
 mod transcript;
 mod transcripts;
 mod vanish;

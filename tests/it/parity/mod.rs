@@ -12,7 +12,7 @@ mod play;
 mod probe;
 mod record;
 mod scenario;
-mod server;
+pub(crate) mod server;
 
 pub(crate) use certificates::Certificates;
 pub(crate) use compare::compare;

@@ -38,7 +38,7 @@ pub(crate) fn configurations() -> PathBuf {
 
 /// A real nats-server: the one that `FANFARE_REFERENCE_SERVER` names, or the one that comes with
 /// the libraries for Python.
-fn reference() -> PathBuf {
+pub(crate) fn reference() -> PathBuf {
     if let Some(named) = std::env::var_os("FANFARE_REFERENCE_SERVER") {
         return PathBuf::from(named);
     }
