@@ -57,6 +57,7 @@ impl Supervisor {
         News {
             config: Arc::clone(&self.config),
             policy: Arc::clone(&self.policy),
+            operator: self.premises.operator.clone(),
             entrances: self.entrances.clone(),
             loaded_ms: self.loaded_ms,
             leaves: self.lame_duck.is_some(),

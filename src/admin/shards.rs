@@ -38,6 +38,8 @@ pub(super) struct Plan<'a> {
 pub(super) struct Begun {
     pub(super) exchange: Arc<Exchange>,
     pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
+    /// What decides about logins.
+    pub(super) workers: Arc<WorkerPool<Task>>,
     /// The clock of all of them.
     pub(super) clock: Clock,
 }
@@ -85,7 +87,7 @@ pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
             reactor.run(Box::new(shard))
         })?);
     }
-    Ok(Begun { exchange, threads, clock })
+    Ok(Begun { exchange, threads, workers, clock })
 }
 
 /// A number that nobody can guess.

@@ -122,7 +122,8 @@ impl Supervisor {
             supervisor.log.line(Level::Info, told.clone());
         }
         let (exchange, log) = (Arc::clone(&supervisor.exchange), supervisor.log.clone());
-        supervisor.monitor = Some(monitor.begin(exchange, supervisor.news(), begun.clock, log)?);
+        supervisor.monitor =
+            Some(monitor.begin(exchange, supervisor.news(), begun.workers, begun.clock, log)?);
         Ok(supervisor)
     }
 

@@ -130,6 +130,12 @@ impl Accounts {
         self.list.get(id.index()).is_some_and(|account| account.present).then_some(id)
     }
 
+    /// The accounts of the present configuration, by their names.
+    pub fn present(&self) -> impl Iterator<Item = AccountId> {
+        let ids = self.by_name.values().copied();
+        ids.filter(|id| self.list.get(id.index()).is_some_and(|account| account.present))
+    }
+
     /// What is known of an account; of a number that was never given out, nothing.
     #[inline]
     pub fn get(&self, id: AccountId) -> &Account {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::ids::{AccountId, ConnId, Handle, ShardId};
 use super::interest::Change;
 use super::message::{Body, HeadId, Message};
+use super::time::Instant;
 use super::usage::Used;
 
 /// Which law a batch obeys at hand-off: interest goes first (I3).
@@ -81,6 +82,8 @@ pub struct Batch {
     /// The sender's name of the last message's head, and how many different ones there are.
     last_head: HeadId,
     heads: u64,
+    /// When what is in it was read.
+    pub(crate) read_at: Instant,
 }
 
 impl Batch {
@@ -95,6 +98,7 @@ impl Batch {
             shared_bytes: 0,
             last_head: HeadId::NONE,
             heads: 0,
+            read_at: Instant::default(),
         }
     }
 

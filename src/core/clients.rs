@@ -14,6 +14,7 @@ use slab::Slab;
 
 use super::auth::TlsPeer;
 use super::badge::{Badge, Standing};
+use super::choices::Choices;
 use super::close::CloseReason;
 use super::ids::{AccountId, ClientNumber, ConnId, Generation, ListenerId, Slot};
 use super::inbox::Inbox;
@@ -27,29 +28,6 @@ use super::subs::Subs;
 use super::texts::{TextId, TextTable};
 use super::time::Instant;
 use super::trace::{Direction, Trace};
-
-/// What a client chose in CONNECT, and before it what every client has (PROTOCOL: defaults).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Choices {
-    pub(crate) verbose: bool,
-    pub(crate) pedantic: bool,
-    pub(crate) echo: bool,
-    pub(crate) headers: bool,
-    pub(crate) no_responders: bool,
-    /// The client understands an INFO at any time.
-    pub(crate) async_info: bool,
-}
-
-impl Choices {
-    pub(crate) const BEFORE_CONNECT: Self = Self {
-        verbose: true,
-        pedantic: true,
-        echo: true,
-        headers: false,
-        no_responders: false,
-        async_info: false,
-    };
-}
 
 /// One connection and everything the broker knows about it.
 #[derive(Debug)]
@@ -145,6 +123,8 @@ pub(crate) struct Clients {
     /// What reached the broker's own client.
     pub(crate) relays: Relays,
     dirty: VecDeque<Slot>,
+    /// How many were ever taken off that list.
+    written: u64,
     doomed: Vec<Slot>,
     /// Subscriptions that reached their maximum while their list was walked.
     pub(crate) finished: Vec<(Slot, Sid)>,
@@ -165,6 +145,7 @@ impl Clients {
             trace,
             relays: Relays::default(),
             dirty: VecDeque::new(),
+            written: 0,
             doomed: Vec::new(),
             finished: Vec::new(),
             pending_bytes_max,
@@ -400,6 +381,7 @@ impl Clients {
     /// The next client that has bytes to write and a socket that may take them.
     pub(crate) fn poll_dirty(&mut self) -> Option<Slot> {
         while let Some(slot) = self.dirty.pop_front() {
+            self.written += 1;
             let Some(client) = self.slab.get_mut(slot.key()) else { continue };
             if !std::mem::replace(&mut client.places.dirty, false) {
                 continue;
@@ -409,6 +391,16 @@ impl Clients {
             }
         }
         None
+    }
+
+    /// How many clients were ever taken off the list of those to write.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The same, once all are written that are in the list now.
+    pub(crate) fn written_when_all_are(&self) -> u64 {
+        self.written + self.dirty.len() as u64
     }
 
     pub(crate) fn has_dirty(&self) -> bool {

@@ -11,7 +11,7 @@ use fanfare_protocol::op::PublishLine;
 
 use super::accounts::{Accounts, ServiceShare};
 use super::batch::Batch;
-use super::clients::Choices;
+use super::choices::Choices;
 use super::ids::{AccountId, Slot};
 use super::latency::{self, Sample};
 use super::legs::{self, Leg};

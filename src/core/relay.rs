@@ -15,7 +15,7 @@ use fanfare_protocol::subject::Filter;
 
 use super::auth::Question;
 use super::badge::Standing;
-use super::clients::Choices;
+use super::choices::Choices;
 use super::filters::Member;
 use super::ids::{AccountId, ClientNumber, Slot};
 use super::latency::{self, Sample};
@@ -106,6 +106,7 @@ impl Shard {
         let seed = self.clients.seed();
         self.clients.get_mut(client).subs.insert(Sub { sid, position, list }, seed);
         self.clients.stats.subscriptions += 1;
+        self.clients.stats.subscriptions_total += 1;
         for peer in mesh::each(peers) {
             self.mesh.stage_change(peer, &self.interest.change(list));
         }

@@ -11,7 +11,8 @@ use fanfare_protocol::subject;
 
 use super::badge::Badge;
 use super::batch::{Batch, DeliverTo};
-use super::clients::{Choices, Clients};
+use super::choices::Choices;
+use super::clients::Clients;
 use super::deliver::Delivery;
 use super::filters::Member;
 use super::groups::{Group, Pick};

@@ -9,7 +9,7 @@ use fanfare_protocol::op::ClientOp;
 use fanfare_protocol::subject::{self, Filter};
 
 use super::badge::{Badge, Standing};
-use super::clients::Choices;
+use super::choices::Choices;
 use super::close::CloseReason;
 use super::filters::Member;
 use super::grants::ResponseGrants;
@@ -239,6 +239,7 @@ impl Shard {
         let seed = self.clients.seed();
         self.clients.get_mut(slot).subs.insert(Sub { sid, position, list }, seed);
         self.clients.stats.subscriptions += 1;
+        self.clients.stats.subscriptions_total += 1;
         for peer in mesh::each(peers) {
             self.mesh.stage_change(peer, &self.interest.change(list));
         }

@@ -15,6 +15,7 @@ use super::auth::{Decision, Question};
 use super::batch::{Batch, Entry, Lane};
 use super::clients::Clients;
 use super::close::CloseReason;
+use super::delays::Delays;
 use super::events::Events;
 use super::ids::{ClientNumber, ConnId, Generation, Handle, ListenerId, ShardId, Slot};
 use super::intake::Arena;
@@ -154,6 +155,7 @@ pub struct Shard {
     pub(crate) past: Past,
     pub(crate) events: Events,
     pub(crate) system: SystemRequests,
+    pub(crate) delays: Delays,
     /// Scratch of a line to a client.
     pub(crate) text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
@@ -217,6 +219,7 @@ impl Shard {
             past: Past::default(),
             events: Events::default(),
             system: SystemRequests::default(),
+            delays: Delays::default(),
             text: Vec::new(),
             due: Vec::new(),
             limits,
@@ -239,6 +242,9 @@ impl Shard {
             stats.clients_total -= 1;
             stats.subscriptions -= self.clients.get(own).subs.len() as u64;
         }
+        stats.answers_dropped = self.clients.relays.dropped;
+        stats.clients_parked = self.parked.len() as u64;
+        stats.filters = self.interest.len() as u64;
         stats
     }
 
@@ -362,6 +368,7 @@ impl Shard {
 /// What the phases of a turn do (`turn` gives them their order).
 impl Shard {
     pub(crate) fn drain_batch(&mut self, peer: ShardId, batch: &Batch) {
+        let queued = self.clients.stats.messages_out;
         let first_head = self.clients.spool.name_heads(batch.heads());
         for entry in batch.entries(first_head) {
             match entry {
@@ -377,6 +384,7 @@ impl Shard {
                 self.sweep_leaving();
             }
         }
+        self.delays.note(&self.clients, batch.read_at, queued);
     }
 
     /// Stages what has become due to be told (I5).
@@ -399,7 +407,9 @@ impl Shard {
     }
 
     pub(crate) fn poll_batch(&mut self, peer: ShardId, lane: Lane) -> Option<Box<Batch>> {
-        self.mesh.poll_batch(peer, lane)
+        let mut batch = self.mesh.poll_batch(peer, lane)?;
+        batch.read_at = self.now;
+        Some(batch)
     }
 
     /// Ends clients whose peer will send no more, once all they sent is executed.

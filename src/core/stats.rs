@@ -79,6 +79,14 @@ pub struct Stats {
     pub system_requests: u64,
     /// Requests to the broker that were one too many, or too large.
     pub system_requests_refused: u64,
+    /// Subscriptions that ever existed.
+    pub subscriptions_total: u64,
+    /// Answers that found no room to be carried on.
+    pub answers_dropped: u64,
+    /// Clients whose next command waits for a free batch now.
+    pub clients_parked: u64,
+    /// Filters that are known now, those of peers included.
+    pub filters: u64,
     /// Trace lines dropped because nobody fetched them in time.
     pub trace_dropped: u64,
     /// Memory held for unsent messages now, in bytes.
@@ -87,7 +95,7 @@ pub struct Stats {
 
 impl Stats {
     /// How many counters there are.
-    pub const COUNTERS: usize = 38;
+    pub const COUNTERS: usize = 42;
 
     /// The counters in the order of their declaration, to be published or summed.
     pub fn to_array(&self) -> [u64; Self::COUNTERS] {
@@ -128,6 +136,10 @@ impl Stats {
             self.events_dropped,
             self.system_requests,
             self.system_requests_refused,
+            self.subscriptions_total,
+            self.answers_dropped,
+            self.clients_parked,
+            self.filters,
             self.trace_dropped,
             self.spool_bytes,
         ]
@@ -174,6 +186,10 @@ impl Stats {
             events_dropped: next(),
             system_requests: next(),
             system_requests_refused: next(),
+            subscriptions_total: next(),
+            answers_dropped: next(),
+            clients_parked: next(),
+            filters: next(),
             trace_dropped: next(),
             spool_bytes: next(),
         }

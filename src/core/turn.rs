@@ -303,7 +303,10 @@ impl Turn<Draining> {
     /// Executes everything that was read and may run.
     pub fn route(mut self) -> Turn<HandingOffInterest> {
         self.shard.settle_closings();
+        let queued = self.shard.clients.stats.messages_out;
         self.shard.route_all();
+        let shard = &mut *self.shard;
+        shard.delays.note(&shard.clients, shard.now, queued);
         self.shard.end_inputs();
         self.shard.settle_closings();
         self.shard.speak();

@@ -14,6 +14,7 @@ use mio::{Registry, Token, Waker};
 
 use crate::config::Config;
 use crate::core::arrival::Entrance;
+use crate::core::auth::operator::OperatorState;
 use crate::core::ids::ShardId;
 use crate::core::policy::Policy;
 use crate::core::report::Page;
@@ -41,6 +42,8 @@ pub(crate) enum Errand {
 pub(crate) struct News {
     pub(crate) config: Arc<Config>,
     pub(crate) policy: Arc<Policy>,
+    /// The accounts of operators, where these are configured.
+    pub(crate) operator: Option<Arc<OperatorState>>,
     /// What clients are told at each listener, by its number.
     pub(crate) entrances: Vec<Entrance>,
     /// When this configuration was read, in milliseconds of Unix time.

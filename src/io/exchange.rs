@@ -14,6 +14,7 @@ use mio::Waker;
 use super::bell::{Bell, Sleep};
 use super::desk::Desk;
 use super::gate::Gate;
+use super::meter::{Meter, Reading};
 use super::stream::Stream;
 use super::worker::Decided;
 use crate::core::arrival::Arrival;
@@ -62,6 +63,11 @@ struct Door {
     counters: [AtomicU64; Stats::COUNTERS],
     /// Connections that ended before they became clients.
     turned_away: AtomicU64,
+    /// TLS handshakes that are through.
+    handshakes: AtomicU64,
+    /// How long turns take, without their waiting; and messages, from read to write.
+    turns: Meter,
+    deliveries: Meter,
 }
 
 /// See the module's head.
@@ -91,6 +97,9 @@ impl Exchange {
             decided: SegQueue::new(),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
             turned_away: AtomicU64::new(0),
+            handshakes: AtomicU64::new(0),
+            turns: Meter::new(),
+            deliveries: Meter::new(),
         };
         Self {
             shards,
@@ -242,6 +251,32 @@ impl Exchange {
     /// Connections that a shard was sent and that never became clients.
     pub(crate) fn turned_away(&self, shard: ShardId) -> u64 {
         self.door(shard).turned_away.load(Ordering::Relaxed)
+    }
+
+    /// Counts a handshake that is through.
+    pub(super) fn note_handshake(&self, me: ShardId) {
+        self.door(me).handshakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Handshakes of a shard that are through.
+    pub(crate) fn handshakes(&self, shard: ShardId) -> u64 {
+        self.door(shard).handshakes.load(Ordering::Relaxed)
+    }
+
+    /// A shard's own meters: how long its turns take, and deliveries.
+    pub(super) fn meters(&self, me: ShardId) -> (&Meter, &Meter) {
+        let door = self.door(me);
+        (&door.turns, &door.deliveries)
+    }
+
+    /// How long turns of a shard have taken.
+    pub(crate) fn turns(&self, shard: ShardId) -> Reading {
+        self.door(shard).turns.read()
+    }
+
+    /// How long deliveries of a shard have taken.
+    pub(crate) fn deliveries(&self, shard: ShardId) -> Reading {
+        self.door(shard).deliveries.read()
     }
 
     /// Memory for unsent messages in the whole broker, as last published.

@@ -355,6 +355,7 @@ impl Reactor {
                     self.note_secured(name, number, &peer);
                 }
                 let hangup = self.sockets.layer_mut(client).is_some_and(|layer| layer.hangup);
+                self.exchange.note_handshake(self.me);
                 turn.handle_secured(client, peer);
                 signal(turn, client, hangup);
             }
@@ -383,6 +384,7 @@ impl Reactor {
                 if let Some(entry) = self.lobby.guests.get(guest.key as usize) {
                     self.note_secured(&entry.arrival.peer, entry.arrival.number, &peer);
                 }
+                self.exchange.note_handshake(self.me);
                 self.promote(turn, guest, Transport::Secured(peer));
             }
             Advance::Failed(fault) => self.refuse_guest(guest, &fault),

@@ -21,6 +21,7 @@ pub mod log;
 mod log_file;
 pub mod log_line;
 pub mod log_sink;
+pub(crate) mod meter;
 pub(crate) mod reactor;
 pub(crate) mod resolver;
 mod socket;

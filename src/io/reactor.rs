@@ -135,7 +135,8 @@ impl Reactor {
     }
 
     fn turn(&mut self, shard: Box<Shard>, events: &Events) -> Box<Shard> {
-        let mut turn = Turn::begin(shard, self.clock.now());
+        let begun = self.clock.now();
+        let mut turn = Turn::begin(shard, begun);
         turn.handle_total_spool(self.exchange.total_spool_bytes());
         self.note_events(&mut turn, events);
         self.take_mail(&mut turn);
@@ -152,7 +153,18 @@ impl Reactor {
         self.write(&mut turn);
         let mut turn = turn.tick();
         self.close(&mut turn);
+        self.measure(&mut turn, begun);
         turn.finish()
+    }
+
+    /// Counts how long the turn took, and the messages that it has written: one look at the clock.
+    fn measure(&self, turn: &mut Turn<Ticking>, begun: Instant) {
+        let now = self.clock.now();
+        let (turns, deliveries) = self.exchange.meters(self.me);
+        turns.count(now.since_ns(begun), 1);
+        while let Some((since, times)) = turn.poll_delay() {
+            deliveries.count(now.since_ns(since), times);
+        }
     }
 
     fn note_events(&mut self, turn: &mut Turn<Polled>, events: &Events) {

@@ -85,7 +85,8 @@ impl Monitor {
         if let Some(asked) = asked {
             let rest = PAUSE.saturating_sub(asked.elapsed());
             if !rest.is_zero() {
-                std::thread::sleep(rest);
+                // A wake-up before the time only makes the page come earlier.
+                std::thread::park_timeout(rest);
             }
         }
         *asked = Some(Instant::now());

@@ -69,6 +69,8 @@ pub(super) struct Connection {
 pub(super) struct Subscription {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) account: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) account_tag: String,
     subject: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     qgroup: Option<String>,
@@ -83,6 +85,7 @@ impl Subscription {
     pub(super) fn new(facts: &SubscriptionFacts) -> Self {
         Self {
             account: String::new(),
+            account_tag: String::new(),
             subject: facts.filter.to_string(),
             qgroup: facts.queue.as_deref().map(str::to_owned),
             sid: facts.sid.to_string(),
@@ -151,7 +154,7 @@ impl Monitor {
             shown.issuer_key = grant.issuer.to_string();
             shown.tags.clone_from(&grant.tags);
         }
-        shown.name_tag.clone_from(&account);
+        shown.name_tag = self.name_tag(client.account);
         if account != GLOBAL {
             shown.account = account;
         }

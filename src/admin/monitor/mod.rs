@@ -4,18 +4,24 @@
 //! Absent: anything that a shard or the supervisor waits for. The thread may wait a second for
 //! pages of shards; everybody else only leaves something on its desk. It sleeps when nobody asks.
 
+mod account;
+mod accounts;
 mod answer;
 mod asking;
 mod connection;
 mod connz;
 mod fixed;
 mod healthz;
+mod measured;
+mod metrics;
 mod moments;
 mod options;
 mod page;
 mod process;
 mod refusal;
 mod serving;
+mod statusz;
+mod subsz;
 mod varz;
 
 use std::collections::BTreeMap;
@@ -33,12 +39,16 @@ use crate::config::listen::{Address, Tls};
 use crate::io::accept::Listener;
 use crate::io::clock::Clock;
 use crate::io::desk::{Desk, Errand, News, Sheet};
+use crate::io::doorkeeper::Task;
 use crate::io::exchange::Exchange;
 use crate::io::http::HttpServer;
 use crate::io::log::Log;
 use crate::io::tls::Acceptor;
+use crate::io::worker::WorkerPool;
+use accounts::Usage;
 use moments::Calendar;
 use process::Process;
+use statusz::History;
 
 /// See the module's head.
 pub(super) struct Monitor {
@@ -50,6 +60,9 @@ pub(super) struct Monitor {
     news: News,
     calendar: Calendar,
     process: Process,
+    workers: Arc<WorkerPool<Task>>,
+    usage: Option<Usage>,
+    history: History,
     /// How often each path was asked for.
     requests: BTreeMap<&'static str, u64>,
     /// The number of the present question to shards, when each was last asked, and until when
@@ -96,6 +109,7 @@ impl Opening {
         self,
         exchange: Arc<Exchange>,
         news: News,
+        workers: Arc<WorkerPool<Task>>,
         clock: Clock,
         log: Log,
     ) -> io::Result<JoinHandle<()>> {
@@ -110,6 +124,9 @@ impl Opening {
             news,
             calendar,
             process: Process::default(),
+            workers,
+            usage: None,
+            history: History::default(),
             requests: BTreeMap::new(),
             question: 0,
             asked: Vec::new(),

@@ -55,11 +55,31 @@ impl Monitor {
                 headers: "X-Content-Type-Options: nosniff\r\n",
             };
         }
+        if known == "/metrics" {
+            *self.requests.entry("/metrics").or_default() += 1;
+            return self.exposition(request);
+        }
         let Some(endpoint) = Endpoint::of_path(known) else { return not_found() };
         *self.requests.entry(endpoint.path()).or_default() += 1;
         let options = Options::from_query(request, endpoint.names());
         let answer = options.and_then(|options| self.answer(endpoint, &options));
         shown(endpoint, answer, request.value("callback"))
+    }
+
+    fn exposition(&mut self, request: &Request) -> Response {
+        let content_type = if request.takes_openmetrics {
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        } else {
+            "text/plain; version=0.0.4; charset=utf-8"
+        };
+        self.begin_asking();
+        match self.metrics(request.takes_openmetrics) {
+            Ok(text) => {
+                let headers = "X-Content-Type-Options: nosniff\r\n";
+                Response { status: 200, content_type, body: text.into_bytes(), headers }
+            }
+            Err(error) => Response::plain(503, error.to_string()),
+        }
     }
 
     /// Whether somebody who shows this may look.

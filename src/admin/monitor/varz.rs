@@ -47,12 +47,9 @@ pub(crate) struct Varz {
     max_control_line: usize,
     max_payload: usize,
     max_pending: u64,
-    cluster: Nothing,
-    gateway: Nothing,
-    leaf: Nothing,
-    mqtt: Nothing,
+    #[serde(flatten)]
+    absent: Absent,
     websocket: Nothing,
-    jetstream: Nothing,
     tls_timeout: Number,
     write_deadline: u64,
     start: String,
@@ -64,9 +61,8 @@ pub(crate) struct Varz {
     cpu: Number,
     connections: u64,
     total_connections: u64,
-    routes: u64,
-    remotes: u64,
-    leafnodes: u64,
+    #[serde(flatten)]
+    absent_connections: AbsentConnections,
     in_msgs: u64,
     out_msgs: u64,
     in_bytes: u64,
@@ -90,6 +86,23 @@ pub(crate) struct Varz {
 /// An object of a feature that is not there.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Nothing {}
+
+/// Features that this broker does not have, as a nats-server without them shows them.
+#[derive(Debug, Default, Serialize)]
+struct Absent {
+    cluster: Nothing,
+    gateway: Nothing,
+    leaf: Nothing,
+    mqtt: Nothing,
+    jetstream: Nothing,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct AbsentConnections {
+    routes: u64,
+    remotes: u64,
+    leafnodes: u64,
+}
 
 /// A number with a fraction, written as Go does: without one where it is whole.
 #[derive(Debug, Clone, Copy)]
@@ -179,12 +192,8 @@ impl Monitor {
             max_control_line: limits.control_line_max,
             max_payload: limits.payload_max,
             max_pending: limits.pending_bytes_max,
-            cluster: Nothing {},
-            gateway: Nothing {},
-            leaf: Nothing {},
-            mqtt: Nothing {},
+            absent: Absent::default(),
             websocket: Nothing {},
-            jetstream: Nothing {},
             tls_timeout: seconds(tls_ns.unwrap_or(2_000_000_000)),
             write_deadline: limits.write_deadline_ns,
             start: self.calendar.date(crate::core::time::Instant::default()),
@@ -196,9 +205,7 @@ impl Monitor {
             cpu,
             connections: stats.clients,
             total_connections: stats.clients_total,
-            routes: 0,
-            remotes: 0,
-            leafnodes: 0,
+            absent_connections: AbsentConnections::default(),
             in_msgs: stats.messages_in,
             out_msgs: stats.messages_out,
             in_bytes: stats.bytes_in,

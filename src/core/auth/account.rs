@@ -120,7 +120,7 @@ impl OperatorAccount {
     }
 
     /// What the core needs to know, with all imports that it asks for.
-    pub(super) fn written(&self) -> &Account {
+    pub fn written(&self) -> &Account {
         &self.written
     }
 
