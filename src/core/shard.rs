@@ -30,7 +30,6 @@ use super::plan::Plan;
 use super::policy::Policy;
 use super::responses::Responses;
 use super::rng::Rng;
-use super::stats::Stats;
 use super::system_requests::SystemRequests;
 use super::texts::TextId;
 use super::time::Instant;
@@ -229,23 +228,6 @@ impl Shard {
     /// Which shard it is.
     pub fn id(&self) -> ShardId {
         self.id
-    }
-
-    /// Its counters.
-    pub fn stats(&self) -> Stats {
-        let mut stats = self.clients.stats;
-        stats.trace_dropped = self.clients.trace.dropped();
-        stats.spool_bytes = self.clients.spool.held_bytes();
-        if let Some(own) = self.clients.relays.client {
-            // The broker's own client is nobody's.
-            stats.clients -= 1;
-            stats.clients_total -= 1;
-            stats.subscriptions -= self.clients.get(own).subs.len() as u64;
-        }
-        stats.answers_dropped = self.clients.relays.dropped;
-        stats.clients_parked = self.parked.len() as u64;
-        stats.filters = self.interest.len() as u64;
-        stats
     }
 
     /// The oldest traced line.

@@ -3,6 +3,7 @@
 //! Absent: publishing them. Every drop, park, limit and reason to close has a counter here.
 
 use super::close::CloseReason;
+use super::shard::Shard;
 
 /// The counters of one shard. All only grow but those said to be a present state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -223,6 +224,25 @@ impl Stats {
             | CloseReason::WriteError => return,
         };
         *counter += 1;
+    }
+}
+
+impl Shard {
+    /// Its counters.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.clients.stats;
+        stats.trace_dropped = self.clients.trace.dropped();
+        stats.spool_bytes = self.clients.spool.held_bytes();
+        if let Some(own) = self.clients.relays.client {
+            // The broker's own client is nobody's.
+            stats.clients -= 1;
+            stats.clients_total -= 1;
+            stats.subscriptions -= self.clients.get(own).subs.len() as u64;
+        }
+        stats.answers_dropped = self.clients.relays.dropped;
+        stats.clients_parked = self.parked.len() as u64;
+        stats.filters = self.interest.len() as u64;
+        stats
     }
 }
 

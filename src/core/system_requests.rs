@@ -13,7 +13,7 @@ use fanfare_protocol::json::Object;
 use fanfare_protocol::op::PublishLine;
 
 use super::badge::Badge;
-use super::clients::Choices;
+use super::choices::Choices;
 use super::close::CloseReason;
 use super::event_text;
 use super::ids::{AccountId, ClientNumber, Slot};
