@@ -107,6 +107,27 @@ impl ResponseGrants {
         }
     }
 
+    /// All grants, oldest first: the reply, until when, and how often.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<Instant>, Option<u32>)> {
+        let entry = |slot: Slot| self.0.as_ref().map(|inner| &inner.entries[slot.key()]);
+        let mut next = self.0.as_ref().and_then(|inner| inner.oldest);
+        std::iter::from_fn(move || {
+            let entry = entry(next?)?;
+            next = entry.newer;
+            Some((&*entry.reply, entry.ends, entry.left))
+        })
+    }
+
+    /// Adds a grant that stood here before, behind all others.
+    pub(crate) fn restore(&mut self, reply: &[u8], ends: Option<Instant>, left: Option<u32>) {
+        let seed = ends.map_or(0, Instant::as_ns);
+        let inner = self.0.get_or_insert_with(|| Box::new(Inner::new(seed)));
+        let hash = hash(&inner.hasher, reply);
+        if inner.entries.len() < Self::MAX && inner.find(hash, reply).is_none() {
+            inner.push(hash, reply, ends, left);
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |inner| inner.entries.len())

@@ -51,6 +51,17 @@ impl Assembly {
         }
     }
 
+    /// What has come of a message, its line in front.
+    pub(crate) fn parts(&self) -> (PublishLine<'_>, &[u8]) {
+        (self.line(), &self.body)
+    }
+
+    /// The inverse of [`Assembly::parts`]; `None` for more than a message has.
+    pub(crate) fn restore(line: &PublishLine<'_>, body: &[u8]) -> Option<Self> {
+        let mut assembly = Self::new(line);
+        (assembly.take(body) == body.len()).then_some(assembly)
+    }
+
     /// Takes what belongs to the message off the front of `bytes`; says how much that was.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> usize {
         let wanted = self.framed_len() - self.body.len();

@@ -98,7 +98,9 @@ impl Shard {
 
     /// Whether a client with a waiting command is worth a try.
     pub(crate) fn can_resume(&self) -> bool {
-        !self.parked.is_empty() && (self.yielded || self.mesh.returned() != self.parked_at)
+        !self.parked.is_empty()
+            && !self.is_waiting()
+            && (self.yielded || self.mesh.returned() != self.parked_at)
     }
 
     fn resume_parked(&mut self) {

@@ -212,6 +212,19 @@ impl Interest {
         }
     }
 
+    /// Lets all peers be told of a list that has just got a receiver, in some later hand-off.
+    pub(crate) fn owe(&mut self, list: List) {
+        let peers = match list {
+            List::Plain(slot) => self.peers_mask & !self.filters.get(slot).told,
+            List::Queue(slot) => {
+                // They will believe it, and are told when it is no longer so.
+                self.queues[slot.key()].told |= self.peers_mask;
+                self.peers_mask
+            }
+        };
+        self.mark_dirty(list, peers);
+    }
+
     /// What there is to tell about a list.
     pub(crate) fn change(&self, list: List) -> Change<'_> {
         match list {

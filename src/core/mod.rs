@@ -27,7 +27,8 @@
 //! `usage`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`, `greeting`,
 //! `farewell`, `review`, `lame_duck`), what crosses accounts (`crossing`, `legs`, `relay`,
 //! `responses`, `request_info`, `latency`), what the broker says of itself (`event_text`, `events`,
-//! `system`, `system_requests`), and the whole (`placement`, `shard`, `turn`).
+//! `system`, `system_requests`), the whole (`placement`, `shard`, `turn`), and its way to another
+//! process (`moving`).
 
 pub mod accounts;
 pub mod admission;
@@ -60,6 +61,7 @@ pub mod mappings;
 mod marks;
 mod mesh;
 mod message;
+pub mod moving;
 mod outbox;
 mod pace;
 mod past;

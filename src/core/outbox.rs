@@ -12,11 +12,11 @@ use super::spool::{RecordId, SegmentId, Spool};
 
 /// Neighbouring records for one subscription.
 #[derive(Debug, Clone, Copy)]
-struct Run {
-    sid: Sid,
-    segment: SegmentId,
-    first: u32,
-    count: u32,
+pub(crate) struct Run {
+    pub(crate) sid: Sid,
+    pub(crate) segment: SegmentId,
+    pub(crate) first: u32,
+    pub(crate) count: u32,
 }
 
 impl Run {
@@ -198,6 +198,32 @@ impl Outbox {
             last = run.segment;
         }
         self.pending_bytes.max(segments * SEGMENT_BYTES as u64)
+    }
+
+    /// What waits, oldest first.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Run> {
+        let behind = self.behind.iter().flat_map(|behind| behind.iter());
+        std::iter::once(&self.front).filter(|run| run.count > 0).chain(behind)
+    }
+
+    /// Bytes of the first record that were written already.
+    pub(crate) fn written(&self) -> u32 {
+        self.written
+    }
+
+    /// Goes on behind so many bytes of the first record; whether it is that long.
+    pub(crate) fn resume_at(&mut self, written: u32, spool: &Spool, sids: &SidTable) -> bool {
+        if written == 0 {
+            return true;
+        }
+        let is_empty = self.is_empty();
+        let length = spool.length(self.front.record(0)) + sids.text_len(self.front.sid);
+        if is_empty || written as usize >= length {
+            return false;
+        }
+        self.written = written;
+        self.pending_bytes -= u64::from(written);
+        true
     }
 
     /// References that wait: what the client costs beside its share of the spool.

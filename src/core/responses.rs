@@ -51,6 +51,19 @@ pub(crate) struct Response {
     threshold_ns: u64,
 }
 
+/// An entry of a requester that is moved to another process, and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Restored {
+    pub(crate) place: usize,
+    pub(crate) key: u64,
+    pub(crate) account: AccountId,
+    pub(crate) requester: AccountId,
+    pub(crate) reply: Box<[u8]>,
+    pub(crate) response: ResponseType,
+    pub(crate) expires: Instant,
+    pub(crate) threshold_ns: u64,
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Responses {
@@ -120,6 +133,41 @@ impl Responses {
         hasher.write_u64(self.secret);
         hasher.write_u64(self.added);
         hasher.finish()
+    }
+
+    /// The first entry of a requester at this place or behind it.
+    pub(crate) fn awaited(&self, from: usize) -> Option<Restored> {
+        (from..self.entries.capacity()).find_map(|place| {
+            let entry = self.entries.get(place)?;
+            let Waiter::Requester { account, reply, response, .. } = &entry.waiter else {
+                return None;
+            };
+            Some(Restored {
+                place,
+                key: entry.key,
+                account: entry.account,
+                requester: *account,
+                reply: reply.clone(),
+                response: *response,
+                expires: entry.expires,
+                threshold_ns: entry.threshold_ns,
+            })
+        })
+    }
+
+    /// Lets entries stand where they stood in another process, so that their reply subjects name
+    /// them. Says whether it did: the table must be empty.
+    pub(crate) fn restore(&mut self, entries: Vec<Restored>) -> bool {
+        if !self.entries.is_empty() || entries.iter().any(|it| it.place >= ENTRIES_MAX) {
+            return false;
+        }
+        let entry = |it: Restored| {
+            let Restored { key, account, reply, response, expires, threshold_ns, .. } = it;
+            let waiter = Waiter::Requester { account: it.requester, reply, response, sample: None };
+            (it.place, Response { key, account, waiter, expires, threshold_ns })
+        };
+        self.entries = entries.into_iter().map(entry).collect();
+        true
     }
 
     /// The entry that a reply subject names, if it came from the account that owes it.

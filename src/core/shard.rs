@@ -24,6 +24,7 @@ use super::lame_duck::LameDuck;
 use super::legs::Legs;
 use super::mesh::Mesh;
 use super::message::Head;
+use super::moving::Thawing;
 use super::pace::Paces;
 use super::past::Past;
 use super::plan::Plan;
@@ -155,6 +156,8 @@ pub struct Shard {
     pub(crate) events: Events,
     pub(crate) system: SystemRequests,
     pub(crate) delays: Delays,
+    /// What it keeps while it waits for the clients of another process.
+    pub(crate) thawing: Option<Box<Thawing>>,
     /// Scratch of a line to a client.
     pub(crate) text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
@@ -219,6 +222,7 @@ impl Shard {
             events: Events::default(),
             system: SystemRequests::default(),
             delays: Delays::default(),
+            thawing: None,
             text: Vec::new(),
             due: Vec::new(),
             limits,

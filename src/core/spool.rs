@@ -18,6 +18,14 @@ pub(crate) struct SegmentId(u32);
 impl SegmentId {
     /// The segment of the fixed texts: never freed, its references are not counted.
     pub(crate) const FIXED: Self = Self(0);
+
+    pub(crate) fn key(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn from_key(key: u32) -> Self {
+        Self(key)
+    }
 }
 
 /// Names one record.
@@ -37,6 +45,11 @@ pub(crate) enum Fixed {
 
 impl Fixed {
     const TEXTS: [&'static [u8]; 3] = [b"+OK\r\n", b"PING\r\n", b"PONG\r\n"];
+
+    /// The text with this number among them.
+    pub(crate) fn from_index(index: u32) -> Option<Self> {
+        [Self::Ok, Self::Ping, Self::Pong].into_iter().find(|it| it.record().index == index)
+    }
 
     pub(crate) fn bytes(self) -> &'static [u8] {
         Self::TEXTS[self.record().index as usize]

@@ -395,6 +395,10 @@ impl Turn<Writing> {
 
     /// On to the tick.
     pub fn tick(mut self) -> Turn<Ticking> {
+        if self.shard.is_waiting() {
+            // Nothing here may be heard of by anybody before its clients are its own.
+            return Turn { shard: self.shard, phase: Ticking(()) };
+        }
         self.shard.writes_first = self.shard.clients.has_writable_backlog();
         self.shard.settle_closings();
         self.shard.fire_timers();

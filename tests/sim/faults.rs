@@ -66,6 +66,8 @@ pub(crate) struct Swarm {
     pub(crate) client_weight: u32,
     /// Clients are users of accounts that share, with permissions.
     pub(crate) users: bool,
+    /// All shards may be moved to new ones.
+    pub(crate) moves: bool,
 }
 
 impl Swarm {
@@ -133,7 +135,10 @@ impl Swarm {
             arrivals: dice.percent(40),
             client_weight: dice.between(2, 40),
             users: false,
+            moves: false,
         };
+        // Without a draw of its own, so that older seeds keep their histories.
+        let swarm = Self { moves: swarm.steps.is_multiple_of(3), ..swarm };
         let swarm = if dice.percent(15) { swarm.about_fences(dice) } else { swarm };
         if !swarm.refuses_subscriptions() && dice.percent(35) { swarm.of_users() } else { swarm }
     }
@@ -212,6 +217,7 @@ impl Swarm {
             arrivals: false,
             client_weight: 10,
             users: false,
+            moves: false,
         }
     }
 
@@ -306,6 +312,7 @@ impl World {
                 let host = self.rng.index(self.hosts.len());
                 self.hosts[host].weight = 1 << (2 * self.rng.below(4));
             }
+            15 if self.swarm.moves => self.begin_move(),
             _ => {}
         }
     }

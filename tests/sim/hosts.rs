@@ -20,6 +20,7 @@ use fanfare::core::turn::{
 };
 
 use super::journal::{Checked, Event, Violation, fail};
+use super::moves::{Move, Order};
 use super::mutations::Mutation;
 use super::network::{Ending, Signal};
 use super::world::World;
@@ -72,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) inbound: Vec<VecDeque<Box<Batch>>>,
     /// Emptied batches on their way home.
     pub(crate) returned: Vec<VecDeque<Box<Batch>>>,
+    /// What it has not been told about a move.
+    pub(crate) orders: VecDeque<Order>,
     /// Decisions that the shard has not been told.
     pub(crate) decisions: Vec<(ConnId, Decision)>,
     /// Questions were handed back, and wait for another turn.
@@ -100,6 +103,7 @@ impl Host {
             turn_time: Instant::default(),
             inbound: (0..shards).map(|_| VecDeque::new()).collect(),
             returned: (0..shards).map(|_| VecDeque::new()).collect(),
+            orders: VecDeque::new(),
             decisions: Vec::new(),
             has_questions: false,
             withheld: Vec::new(),
@@ -125,6 +129,11 @@ impl Host {
         self.inbound.iter().any(|ring| !ring.is_empty())
     }
 
+    /// Whether any batch is on its way to or from this shard.
+    pub(crate) fn has_rings(&self) -> bool {
+        self.has_mail() || self.has_returns()
+    }
+
     fn has_returns(&self) -> bool {
         self.returned.iter().any(|ring| !ring.is_empty())
     }
@@ -138,11 +147,18 @@ impl World {
         !host.signals.is_empty()
             || !host.arrivals.is_empty()
             || !host.decisions.is_empty()
+            || !host.orders.is_empty()
+            || self.is_coming_to_rest(host)
             || host.has_questions
             || host.has_mail()
             || shard.has_work()
             || (host.has_returns() && shard.wants_batches())
             || shard.poll_timeout().is_some_and(|at| at <= self.now)
+    }
+
+    /// A move waits for a shard that only has to take its batches back.
+    fn is_coming_to_rest(&self, host: &Host) -> bool {
+        self.moving.is_some() && host.has_returns()
     }
 
     /// Does one micro-step of a shard.
@@ -227,7 +243,10 @@ impl World {
     }
 
     fn poll(&mut self, me: usize, mut turn: Turn<Polled>) -> Stage {
-        while let Some((client, admission)) = self.hosts[me].arrivals.pop_front() {
+        self.give_orders(me, &mut turn);
+        // A broker whose clients are on their way lets nobody in.
+        let is_open = !matches!(self.moving, Some(Move::Arriving));
+        while is_open && let Some((client, admission)) = self.hosts[me].arrivals.pop_front() {
             let number = ClientNumber(client as u64 + 1);
             let peer = format!("10.0.0.{client}:4000").into_boxed_str();
             let undecided = admission == Admission::Admitted && self.rng.percent(25);

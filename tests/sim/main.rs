@@ -22,6 +22,7 @@ mod hearing;
 mod hosts;
 mod journal;
 mod model_turn;
+mod moves;
 mod mutations;
 mod network;
 mod oracle;

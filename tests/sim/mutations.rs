@@ -49,6 +49,8 @@ pub(crate) enum Mutation {
     RepeatMessage,
     /// A PONG is lost.
     LosePong,
+    /// New shards take over what was written down some time ago.
+    MoveStale,
     /// Signals of sockets get lost.
     LoseSignal,
     /// Nothing is denied to subscribers.
@@ -249,6 +251,12 @@ fn a_repeated_message_is_caught() {
 #[test]
 fn a_lost_pong_is_caught() {
     is_caught(Mutation::LosePong, &["answer", "info"]);
+}
+
+#[test]
+fn a_move_that_is_too_late_is_caught() {
+    let checks = ["once", "lost", "answer", "wire", "max", "order", "group", "info", "content"];
+    is_caught(Mutation::MoveStale, &checks);
 }
 
 #[test]

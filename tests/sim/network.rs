@@ -68,6 +68,11 @@ impl Socket {
         }
     }
 
+    /// Whether something between it and its shard keeps bytes.
+    pub(crate) fn is_layered(&self) -> bool {
+        self.is_layered
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         if self.ending == Ending::Open && !self.closed {
             self.to_server.extend(bytes);

@@ -20,6 +20,7 @@ use super::dice::Dice;
 use super::faults::Swarm;
 use super::hosts::Host;
 use super::journal::{Checked, Event, Journal, fail};
+use super::moves::Move;
 use super::mutations::Mutation;
 use super::network::{Ending, Signal};
 use super::oracle::{Mark, Oracle};
@@ -44,6 +45,8 @@ pub(crate) struct World {
     pub(crate) has_repicked: bool,
     /// Shards close all their clients.
     pub(crate) is_stopping: bool,
+    /// A move of all shards that is under way.
+    pub(crate) moving: Option<Move>,
     /// Faults are over and nobody begins anything new.
     pub(crate) is_calm: bool,
 }
@@ -70,29 +73,9 @@ impl World {
     ) -> Self {
         let start = Instant::from_ns(u64::from(rng.below(1_000_000_000)));
         let realm = swarm.users.then(|| Arc::new(Realm::draw(&mut rng, mutation)));
-        let policy = realm
-            .as_ref()
-            .map_or_else(|| Arc::new(Policy::open()), |realm| Arc::clone(&realm.policy));
         let hosts = (0..swarm.shards).map(|index| {
-            let shard = Shard::new(ShardSetup {
-                id: shard_id(index),
-                shards: swarm.shards,
-                batches_per_peer: swarm.batches_per_peer,
-                policy: Arc::clone(&policy),
-                limits: Arc::clone(&swarm.limits),
-                entrances: vec![Entrance {
-                    info: ServerInfo {
-                        headers: true,
-                        max_payload: 65_536,
-                        ..ServerInfo::default()
-                    },
-                    ..Entrance::default()
-                }],
-                seed: rng.number(),
-                first_generation: swarm.first_generation,
-                trace: swarm.traces.then_some(64),
-                now: start,
-            });
+            let setup = setup(index, &swarm, realm.as_deref(), rng.number(), start);
+            let shard = Shard::new(setup);
             Host::new(Box::new(shard), swarm.shards, 1 << (2 * rng.below(4)))
         });
         let hosts = hosts.collect();
@@ -110,8 +93,15 @@ impl World {
             has_repicked: false,
             is_stopping: false,
             is_calm: false,
+            moving: None,
             swarm,
         }
+    }
+
+    /// A shard without clients, for the place of an old one.
+    pub(crate) fn new_shard(&mut self, index: usize) -> Shard {
+        let seed = self.rng.number();
+        Shard::new(setup(index, &self.swarm, self.oracle.realm.as_deref(), seed, self.now))
     }
 
     /// Runs a seed's world to its end.
@@ -127,6 +117,7 @@ impl World {
     fn step(&mut self) -> Checked {
         self.journal.step += 1;
         self.now = self.now.after_ns(STEP_NS);
+        self.follow_move()?;
         let weight = self.swarm.client_weight;
         match self.rng.below(100) {
             0 if self.rng.percent(50) => self.fault(),
@@ -264,7 +255,7 @@ impl World {
     pub(crate) fn settle(&mut self) -> Checked {
         let turns: u64 = self.hosts.iter().map(|host| host.turns).sum();
         let (mut quiet, mut rounds) = (0, 0);
-        while quiet < QUIET_ROUNDS {
+        while quiet < QUIET_ROUNDS || self.moving.is_some() {
             quiet += 1;
             rounds += 1;
             if rounds > ROUNDS_MAX {
@@ -290,6 +281,7 @@ impl World {
             for host in 0..self.hosts.len() {
                 for _ in 0..self.rng.between(1, 12) {
                     self.journal.step += 1;
+                    self.follow_move()?;
                     if self.is_awake(host) {
                         self.step_shard(host)?;
                         quiet = 0;
@@ -344,6 +336,29 @@ impl World {
             }
         }
         Ok(())
+    }
+}
+
+fn setup(
+    index: usize,
+    swarm: &Swarm,
+    realm: Option<&Realm>,
+    seed: u64,
+    now: Instant,
+) -> ShardSetup {
+    let policy = realm.map_or_else(|| Arc::new(Policy::open()), |realm| Arc::clone(&realm.policy));
+    let info = ServerInfo { headers: true, max_payload: 65_536, ..ServerInfo::default() };
+    ShardSetup {
+        id: shard_id(index),
+        shards: swarm.shards,
+        batches_per_peer: swarm.batches_per_peer,
+        policy,
+        limits: Arc::clone(&swarm.limits),
+        entrances: vec![Entrance { info, ..Entrance::default() }],
+        seed,
+        first_generation: swarm.first_generation,
+        trace: swarm.traces.then_some(64),
+        now,
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Absent: their secrets, which nobody keeps (`voucher`), and the first decision (`authority`).
 
+use std::sync::Arc;
+
+use super::account::OperatorAccount;
 use super::answer::AnswerError;
 use super::authority::{Authority, Guest, REFUSED, rights};
 use super::delegation::{Delegation, Knowledge};
@@ -49,6 +52,11 @@ impl Authority {
             }
             Err(error) => (Decision::Refuse(Refusal::Callout), Some(error)),
         }
+    }
+
+    /// An operator's account, as it is known now.
+    pub(crate) fn operator_account(&self, key: &str) -> Option<&Arc<OperatorAccount>> {
+        self.delegation.operator.as_ref()?.account(key)
     }
 
     /// Judges a client again that an earlier configuration let in; both have the same seed.

@@ -42,6 +42,16 @@ pub enum VouchedBy {
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
+    /// As a number, for another process with the same seed.
+    pub(crate) fn value(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of [`Fingerprint::value`].
+    pub(crate) fn from_value(value: u64) -> Self {
+        Self(value)
+    }
+
     /// Of a password or token; `seed` is the broker's, the same for all its configurations.
     pub(super) fn of_stored(stored: &Stored, seed: u64) -> Self {
         let mut hasher = DefaultHasher::new();
