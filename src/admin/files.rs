@@ -3,7 +3,7 @@
 //! Absent: the log's file (`io::log_file`). Nothing here is ever read back.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ pub(super) fn remove(log: &Log, ports_file: Option<&Path>, config: &Config) {
     remove_pid(config);
 }
 
-fn remove_ports(log: &Log, path: Option<&Path>) {
+pub(super) fn remove_ports(log: &Log, path: Option<&Path>) {
     let Some(path) = path else { return };
     if let Err(error) = fs::remove_file(path) {
         let (path, error) = (path.display(), errno::plain(&error));
@@ -94,7 +94,56 @@ fn urls(scheme: &str, address: SocketAddr) -> Vec<String> {
 
 /// Writes the process's number and nothing else: programs parse the whole file as one.
 pub(super) fn write_pid(path: &str) -> io::Result<()> {
-    fs::write(path, std::process::id().to_string())
+    fs::write(path, own_number())
+}
+
+/// What stands in the file.
+pub(super) fn own_number() -> String {
+    std::process::id().to_string()
+}
+
+/// The process's number, written where it can take the place of another's without fail: a full
+/// disk or a missing permission shows before anything has changed.
+#[derive(Debug)]
+pub(super) struct PreparedPid {
+    path: PathBuf,
+    /// Written and to be renamed; `None` where the path is no plain file, and is written by now.
+    written: Option<PathBuf>,
+}
+
+impl PreparedPid {
+    pub(super) fn new(path: &str) -> io::Result<Self> {
+        let path = PathBuf::from(path);
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            fs::write(&path, own_number())?;
+            return Ok(Self { path, written: None });
+        }
+        let number = own_number();
+        let unfinished = PathBuf::from(format!("{}.{number}.new", path.display()));
+        let result = fs::File::create(&unfinished).and_then(|mut file| {
+            file.write_all(number.as_bytes())?;
+            file.sync_all()
+        });
+        let prepared = Self { path, written: Some(unfinished) };
+        result.map(|()| prepared)
+    }
+
+    /// The number stands in the file.
+    pub(super) fn publish(mut self) -> io::Result<()> {
+        match self.written.take() {
+            Some(written) => fs::rename(written, &self.path),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for PreparedPid {
+    fn drop(&mut self) {
+        if let Some(written) = &self.written {
+            // Nobody needs it any more.
+            let _ = fs::remove_file(written);
+        }
+    }
 }
 
 /// Where the file with the addresses is: it bears the name that the broker was called by.

@@ -30,6 +30,13 @@ impl LameDuck {
         Self { due: now + grace, pause: STEP_MAX, per_step: 1, left: None }
     }
 
+    /// A plan without a grace period, for so many clients of each shard: others serve already.
+    pub(super) fn hasty(clients: Vec<u64>, time: Duration) -> Self {
+        let (pause, per_step) = pace(time, clients.iter().sum());
+        // What they are told goes out first.
+        Self { due: Instant::now() + STEP_MIN, pause, per_step, left: Some(clients) }
+    }
+
     /// How long the supervisor may sleep for the plan's sake.
     pub(super) fn timeout(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
@@ -77,6 +84,7 @@ impl Supervisor {
         if self.lame_duck.is_some() {
             return;
         }
+        self.cancel_upgrade("the broker is leaving");
         let text = "Entering lame duck mode, stop accepting new clients";
         self.log.line(Level::Info, text.to_owned());
         self.listeners.clear();

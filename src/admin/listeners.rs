@@ -4,12 +4,15 @@
 //! Absent: accepting (`placing`). Everything that can be wrong with a listener is found here,
 //! before anybody is let in anywhere.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use fanfare_protocol::info::ServerInfo;
 use mio::{Interest, Registry, Token};
 
 use super::run_error::RunError;
+use super::taking_over::Inherited;
+use super::welcome::Place;
 use crate::config::Config;
 use crate::config::listen::{self, Address};
 use crate::core::arrival::Entrance;
@@ -32,24 +35,38 @@ pub(super) struct Listening {
 }
 
 /// Opens all listeners, or none.
-pub(super) fn open_all(config: &Config) -> Result<Vec<Listening>, RunError> {
+pub(super) fn open_all(
+    config: &Config,
+    mut inherited: Option<&mut Inherited>,
+) -> Result<Vec<Listening>, RunError> {
     if config.listeners.len() > ListenerId::COUNT_MAX {
         return Err(RunError::Listeners(ListenerId::COUNT_MAX));
     }
-    config.listeners.iter().enumerate().map(|(n, listener)| open(n, listener)).collect()
+    let open_one = |(n, listener): (usize, &listen::Listener)| {
+        let place = Place::of(&listener.name, &listener.address);
+        let socket = inherited.as_mut().and_then(|it| it.take_listener(&place));
+        open(n, listener, socket)
+    };
+    config.listeners.iter().enumerate().map(open_one).collect()
 }
 
-fn open(n: usize, config: &listen::Listener) -> Result<Listening, RunError> {
+fn open(
+    n: usize,
+    config: &listen::Listener,
+    inherited: Option<OwnedFd>,
+) -> Result<Listening, RunError> {
     let id = ListenerId::new(n).ok_or(RunError::Listeners(ListenerId::COUNT_MAX))?;
     let gate = gate(config).map_err(|error| RunError::Tls(config.name.to_string(), error))?;
+    let open = match inherited {
+        Some(socket) => Listener::adopt(socket, &config.address),
+        None => Listener::open(&config.address),
+    };
     let (host, listener) = match &config.address {
         Address::Tcp { host, port } => {
             let wanted = format!("{host}:{port}");
-            let open = Listener::open(&config.address);
             (Some(host), open.map_err(|error| RunError::Listen(wanted, error))?)
         }
         Address::Unix { path, .. } => {
-            let open = Listener::open(&config.address);
             (None, open.map_err(|error| RunError::ListenAt(path.to_string(), error))?)
         }
     };

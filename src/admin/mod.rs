@@ -5,6 +5,7 @@
 mod apply;
 mod fetching;
 mod files;
+mod handing_over;
 pub mod identity;
 mod lame_duck;
 mod limits;
@@ -22,5 +23,8 @@ pub(crate) mod source;
 mod start;
 mod stop;
 pub mod supervisor;
+pub(crate) mod taking_over;
+mod upgrade;
 pub(crate) mod verify;
 mod watch;
+mod welcome;

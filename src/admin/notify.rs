@@ -40,6 +40,11 @@ impl Notify {
         self.tell("STOPPING=1");
     }
 
+    /// Another process is the broker from here on.
+    pub(super) fn main_process(&self, process: u32) {
+        self.tell(&format!("MAINPID={process}\nREADY=1"));
+    }
+
     fn tell(&self, state: &str) {
         if let Some((socket, address)) = &self.0 {
             // A manager that does not listen any more is its own loss.

@@ -38,6 +38,8 @@ pub enum RunError {
     Resolver(String),
     /// The configuration contradicts itself.
     Policy(PolicyError),
+    /// Clients of another process cannot be taken over, or that process goes on with them.
+    TakingOver(String),
     /// A shard ended though nobody stopped it.
     ShardEnded,
 }
@@ -69,6 +71,7 @@ impl fmt::Display for RunError {
             }
             Self::Resolver(why) => write!(f, "account resolver: {why}"),
             Self::Policy(error) => error.fmt(f),
+            Self::TakingOver(why) => write!(f, "taking over from another process: {why}"),
             Self::ShardEnded => f.write_str("a shard ended unexpectedly"),
         }
     }

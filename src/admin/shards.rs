@@ -32,6 +32,7 @@ pub(super) struct Plan<'a> {
     pub(super) log: &'a Log,
     /// Told when a shard's thread ends.
     pub(super) ended: &'a Arc<Ended>,
+    pub(super) clock: Clock,
 }
 
 /// Shards that run.
@@ -40,13 +41,11 @@ pub(super) struct Begun {
     pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
     /// What decides about logins.
     pub(super) workers: Arc<WorkerPool<Task>>,
-    /// The clock of all of them.
-    pub(super) clock: Clock,
 }
 
 /// Begins all shards.
 pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
-    let Plan { config, policy, resolver, entrances, log, ended } = *plan;
+    let Plan { config, policy, resolver, entrances, log, ended, clock } = *plan;
     let polls = (0..config.shards).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
     let wakers = polls
         .iter()
@@ -57,7 +56,6 @@ pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
     let count = WorkerPool::<Task>::threads_for(config.shards);
     let workers = WorkerPool::start(count, Task::decide, move |decided| post.hand_back(decided))?;
     let (workers, ledger) = (Arc::new(workers), Arc::new(Ledger::default()));
-    let clock = Clock::new();
     let limits = Arc::new(config.limits.clone());
     let mut threads = Vec::with_capacity(config.shards);
     for (id, poll) in exchange.shards().zip(polls) {
@@ -87,7 +85,7 @@ pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
             reactor.run(Box::new(shard))
         })?);
     }
-    Ok(Begun { exchange, threads, workers, clock })
+    Ok(Begun { exchange, threads, workers })
 }
 
 /// A number that nobody can guess.

@@ -3,6 +3,8 @@
 //! Absent: reading the configuration (`cli`); whatever is configured here has been checked.
 
 use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -21,46 +23,101 @@ use super::reload::Reloading;
 use super::run_error::RunError;
 use super::shards::{self, Plan};
 use super::supervisor::{Ended, SHARD_ENDED, SIGNALS, Start, Supervisor};
+use super::taking_over::Inherited;
+use super::upgrade::Upgrading;
+use super::welcome::Place;
 use super::{files, limits, policy, premises};
 use crate::core::accounts::Accounts;
 use crate::core::auth::delegation::Premises;
 use crate::core::policy::Policy;
+use crate::core::time::Instant;
+use crate::io::clock::Clock;
 use crate::io::desk::Desk;
+use crate::io::doorkeeper::Task;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::LogTarget;
 use crate::io::resolver::Origin;
+use crate::io::worker::WorkerPool;
 
 impl Supervisor {
     /// Starts everything; the broker serves when this returns.
-    pub(super) fn start(start: Start, log: Log, target: LogTarget) -> Result<Self, RunError> {
+    pub(super) fn start(mut start: Start, log: Log, target: LogTarget) -> Result<Self, RunError> {
+        let mut inherited = start.inherited.take();
+        let result = Self::begin(start, log, target, inherited.as_mut());
+        if let (Err(error), Some(inherited)) = (&result, &inherited) {
+            inherited.fail(&error.to_string());
+        }
+        result
+    }
+
+    fn begin(
+        start: Start,
+        log: Log,
+        target: LogTarget,
+        mut inherited: Option<&mut Inherited>,
+    ) -> Result<Self, RunError> {
         let config = &start.reading.config;
         let open_files = limits::raise_open_files();
         let identity = Identity::draw()
             .map_err(|error| RunError::System("drawing the server's keys", error))?;
         let info = identity.server_info(config);
         announce(&log, &start, &info, open_files);
-        let listeners = listeners::open_all(config)?;
-        let (monitor, desk) = Opening::open(config)?;
-        let seed =
-            shards::random_seed().map_err(|error| RunError::System("drawing a seed", error))?;
+        let listeners = listeners::open_all(config, inherited.as_deref_mut())?;
+        let (monitor, desk) = Opening::open(config, inherited.as_deref_mut())?;
+        let inherited = inherited.map(|inherited| &*inherited);
+        // Proofs of clients that are taken over are known by the old one.
+        let seed = inherited.map_or_else(shards::random_seed, |it| Ok(it.seed()));
+        let seed = seed.map_err(|error| RunError::System("drawing a seed", error))?;
+        let clock = Clock::from(Instant::from_ns(inherited.map_or(0, Inherited::clock_ns)));
         let prepared = premises::prepare(config, &identity, &Premises::default())?;
-        let Prepared { premises, origin, told } = prepared;
+        let Prepared { mut premises, origin, told } = prepared;
+        if let Some(inherited) = inherited {
+            inherited.teach(&mut premises);
+        }
         for line in told {
             log.line(Level::Warn, line);
         }
         let policy = policy::compile(config, &Accounts::none(), &premises, seed, &log)?;
         let identity = Arc::new(identity);
-        let ground =
-            Ground { listeners, monitor, desk, info, identity, premises, origin, policy, seed };
-        let mut supervisor = Self::launch(start, log, target, ground)
+        let monitor_url = monitor.url(config);
+        let monitor_lent = monitor.lent();
+        let ground = Ground {
+            listeners,
+            desk,
+            monitor_url,
+            monitor_lent,
+            info,
+            identity,
+            premises,
+            origin,
+            policy,
+            seed,
+            clock,
+        };
+        let (mut supervisor, workers) = Self::launch(start, log, target, ground)
             .map_err(|error| RunError::System("starting", error))?;
-        supervisor.announce_ready()?;
+        match inherited {
+            Some(inherited) => {
+                supervisor.await_clients(inherited);
+                supervisor.take_over(inherited)?;
+            }
+            None => supervisor.write_pid_file()?,
+        }
+        supervisor
+            .begin_monitor(monitor, workers)
+            .map_err(|error| RunError::System("starting the monitor", error))?;
+        supervisor.announce_ready();
         Ok(supervisor)
     }
 
-    fn launch(start: Start, log: Log, target: LogTarget, ground: Ground) -> io::Result<Self> {
-        let Start { executable, reading, source } = start;
-        let Ground { mut listeners, monitor, desk, .. } = ground;
+    fn launch(
+        start: Start,
+        log: Log,
+        target: LogTarget,
+        ground: Ground,
+    ) -> io::Result<(Self, Arc<WorkerPool<Task>>)> {
+        let Start { executable, reading, source, .. } = start;
+        let Ground { mut listeners, desk, clock, monitor_url, monitor_lent, .. } = ground;
         let Ground { info, identity, premises, origin, policy, seed, .. } = ground;
         let mut config = reading.config;
         listeners::settle_ports(&mut config, &listeners);
@@ -84,8 +141,10 @@ impl Supervisor {
             entrances: &entrances,
             log: &log,
             ended: &ended,
+            clock,
         };
         let begun = shards::begin(&plan, desk)?;
+        let upgrading = Upgrading::new(&ended, poll.registry());
         let mut supervisor = Self {
             poll,
             signals,
@@ -93,7 +152,8 @@ impl Supervisor {
             exchange: begun.exchange,
             threads: begun.threads,
             monitor: None,
-            monitor_url: monitor.url(&config),
+            monitor_url,
+            monitor_lent,
             loaded_ms: wall_ms(),
             log,
             executable,
@@ -108,6 +168,8 @@ impl Supervisor {
             entrances,
             info,
             seed,
+            clock,
+            upgrading,
             lame_duck: None,
             notify: Notify::from_environment(),
             sent: vec![0; config.shards],
@@ -118,20 +180,30 @@ impl Supervisor {
             more: false,
         };
         supervisor.settle_in(premises);
+        Ok((supervisor, begun.workers))
+    }
+
+    /// Whoever watches the broker is answered when its clients are here.
+    fn begin_monitor(
+        &mut self,
+        monitor: Opening,
+        workers: Arc<WorkerPool<Task>>,
+    ) -> io::Result<()> {
         if let Some(told) = &monitor.told {
-            supervisor.log.line(Level::Info, told.clone());
+            self.log.line(Level::Info, told.clone());
         }
-        let (exchange, log) = (Arc::clone(&supervisor.exchange), supervisor.log.clone());
-        supervisor.monitor =
-            Some(monitor.begin(exchange, supervisor.news(), begun.workers, begun.clock, log)?);
-        Ok(supervisor)
+        let (exchange, log) = (Arc::clone(&self.exchange), self.log.clone());
+        self.monitor = Some(monitor.begin(exchange, self.news(), workers, self.clock, log)?);
+        Ok(())
+    }
+
+    fn write_pid_file(&self) -> Result<(), RunError> {
+        let Some(path) = &self.config.pid_file else { return Ok(()) };
+        files::write_pid(path).map_err(|error| RunError::PidFile(path.clone(), error))
     }
 
     /// The files are there when the log says that the broker is ready.
-    fn announce_ready(&mut self) -> Result<(), RunError> {
-        if let Some(path) = &self.config.pid_file {
-            files::write_pid(path).map_err(|error| RunError::PidFile(path.clone(), error))?;
-        }
+    fn announce_ready(&mut self) {
         self.write_ports_file();
         let line = |text| self.log.line(Level::Info, text);
         for Listening { place, gate, .. } in &self.listeners {
@@ -144,23 +216,28 @@ impl Supervisor {
                 line("PROXY protocol enabled for client connections".to_owned());
             }
         }
+        if !self.upgrading.can_be_asked() {
+            let text = "Another broker of this number can be seen here: no upgrade is possible";
+            self.log.line(Level::Warn, text.to_owned());
+        }
         line("Server is ready".to_owned());
         self.notify.ready();
-        Ok(())
     }
 }
 
 /// What is there before anything runs.
 struct Ground {
     listeners: Vec<Listening>,
-    monitor: Opening,
     desk: Desk,
+    monitor_url: Option<(&'static str, SocketAddr)>,
+    monitor_lent: Option<(Place, OwnedFd)>,
     info: ServerInfo,
     identity: Arc<Identity>,
     premises: Premises,
     origin: Option<Origin>,
     policy: Arc<Policy>,
     seed: u64,
+    clock: Clock,
 }
 
 fn announce(log: &Log, start: &Start, info: &ServerInfo, open_files: Option<u64>) {

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,12 +25,16 @@ use super::notify::Notify;
 use super::reload::Reloading;
 use super::run_error::RunError;
 use super::source::{Reading, Source};
+use super::taking_over::Inherited;
+use super::upgrade::Upgrading;
+use super::welcome::Place;
 use crate::config::Config;
 use crate::core::arrival::Entrance;
 use crate::core::auth::delegation::Premises;
 use crate::core::ids::ShardId;
 use crate::core::policy::Policy;
 use crate::io::accept::Listener;
+use crate::io::clock::Clock;
 use crate::io::exchange::{Exchange, Mail};
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::{LogTarget, Sink};
@@ -43,6 +48,8 @@ pub(crate) struct Start {
     pub(crate) reading: Reading,
     /// Where the configuration came from, if from a file.
     pub(crate) source: Option<Source>,
+    /// The line to a process that this one takes over from.
+    pub(crate) inherited: Option<Inherited>,
 }
 
 /// Runs a broker until a signal stops it.
@@ -70,6 +77,8 @@ pub(super) struct Supervisor {
     pub(super) threads: Vec<JoinHandle<io::Result<()>>>,
     /// The monitor's thread, and where its port is.
     pub(super) monitor: Option<JoinHandle<()>>,
+    /// The monitor's port, for a process that takes over.
+    pub(super) monitor_lent: Option<(Place, OwnedFd)>,
     pub(super) monitor_url: Option<(&'static str, SocketAddr)>,
     /// When the configuration in effect was read, in milliseconds of Unix time.
     pub(super) loaded_ms: u64,
@@ -96,6 +105,8 @@ pub(super) struct Supervisor {
     pub(super) info: ServerInfo,
     /// The secret that all policies of this broker are made with.
     pub(super) seed: u64,
+    pub(super) clock: Clock,
+    pub(super) upgrading: Upgrading,
     /// Set once the broker is about to leave.
     pub(super) lame_duck: Option<LameDuck>,
     /// The service manager, if one wants to know.
@@ -137,6 +148,13 @@ impl Supervisor {
                 self.stop();
                 return Ok(());
             }
+            if self.follow_upgrade() {
+                self.must_stop();
+                self.catch_up();
+                self.vanish();
+                return Ok(());
+            }
+            self.catch_up();
             self.finish_reload();
             self.renew_accounts();
             if self.reloading.watch().has_changed() {

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, Command, ValueEnum};
 use clap_complete::Shell;
 
 use super::options::{Choice, Kind, SECTIONS};
-use super::{check, failure, health, print, tools};
+use super::{check, failure, health, print, tools, upgrade};
 
 /// `fanfare man`: prints the manual page, or writes the pages of all commands into a directory.
 pub(super) fn man(executable: &str, arguments: &[String]) -> ExitCode {
@@ -64,6 +64,16 @@ fn whole() -> Command {
         Command::new("check")
             .about(check::ABOUT)
             .arg(Arg::new("config").short('c').long("config").value_name("FILE").help("the file")),
+        Command::new("upgrade")
+            .about(upgrade::ABOUT)
+            .arg(Arg::new("process").value_name("PID|FILE").help("the broker, or its pid file"))
+            .arg(Arg::new("binary").long("binary").value_name("PATH").help("what to start"))
+            .arg(
+                Arg::new("timeout")
+                    .long("timeout")
+                    .value_name("SECONDS")
+                    .help("how long it may take"),
+            ),
         Command::new("health").about(health::ABOUT).arg(Arg::new("url").help("where it listens")),
         Command::new("completions").about("Print the completions of a shell").arg(shell),
         Command::new("man")
@@ -123,7 +133,8 @@ mod tests {
             let name = choice.names.last().unwrap();
             assert!(arguments.iter().any(|argument| argument.get_id() == name), "{name}");
         }
-        for name in tools::NAMES.iter().chain(&["check", "health", "man", "completions"]) {
+        for name in tools::NAMES.iter().chain(&["check", "health", "man", "completions", "upgrade"])
+        {
             assert!(command.find_subcommand(name).is_some(), "{name}");
         }
     }

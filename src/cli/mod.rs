@@ -13,6 +13,7 @@ mod reading;
 mod serve;
 mod signal;
 mod tools;
+mod upgrade;
 mod usage;
 mod values;
 
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         ["check", ..] => check::command(&executable, &arguments[1..]),
         ["health", ..] => health::command(&executable, &arguments[1..]),
         ["completions", ..] => definition::completions(&executable, &arguments[1..]),
+        ["upgrade", ..] => upgrade::command(&executable, &arguments[1..]),
         ["man", ..] => definition::man(&executable, &arguments[1..]),
         _ => serve::main(&executable, &arguments),
     }

@@ -10,6 +10,7 @@ use super::{check, failure, print, reading, signal, tell, usage};
 use crate::admin::run_error::RunError;
 use crate::admin::source::Reading;
 use crate::admin::supervisor::{self, Start};
+use crate::admin::taking_over::Inherited;
 
 /// Does what the options ask for.
 pub(super) fn main(executable: &str, arguments: &[String]) -> ExitCode {
@@ -35,9 +36,18 @@ pub(super) fn main(executable: &str, arguments: &[String]) -> ExitCode {
     if flags.truth(Id::Test) == Some(true) {
         return check::test(executable, &flags);
     }
+    let inherited = match Inherited::find().transpose() {
+        Ok(inherited) => inherited,
+        Err(reason) => return failure(executable, &reason),
+    };
     match reading::read(&flags) {
-        Ok(reading) => serve(executable, reading, flags),
-        Err(error) => failure(executable, &error.reason),
+        Ok(reading) => serve(executable, reading, flags, inherited),
+        Err(error) => {
+            if let Some(inherited) = inherited {
+                inherited.fail(&error.reason);
+            }
+            failure(executable, &error.reason)
+        }
     }
 }
 
@@ -60,9 +70,15 @@ fn answer(executable: &str, flags: &Flags) -> Option<String> {
     }
 }
 
-fn serve(executable: &str, reading: Reading, flags: Flags) -> ExitCode {
-    let source = reading::source(flags);
-    match supervisor::run(Start { executable: executable.to_owned(), reading, source }) {
+fn serve(
+    executable: &str,
+    reading: Reading,
+    flags: Flags,
+    inherited: Option<Inherited>,
+) -> ExitCode {
+    let (source, executable_name) = (reading::source(flags), executable.to_owned());
+    let start = Start { executable: executable_name, reading, source, inherited };
+    match supervisor::run(start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ RunError::Log(..)) => failure(executable, &error.to_string()),
         Err(_) => ExitCode::from(1),

@@ -30,6 +30,14 @@ pub(super) fn send(text: &str, executable: &str) -> Result<(), String> {
     if failures.len() == 1 { Ok(()) } else { Err(failures.join("\n")) }
 }
 
+/// The one process that a word or nothing names, as with `--signal`.
+pub(super) fn find_one(text: &str, executable: &str) -> Result<Pid, String> {
+    match &resolve(&number_in_file(text), executable, running)?[..] {
+        [process] => Ok(*process),
+        _ => Err(format!("{text} names no single process")),
+    }
+}
+
 /// A number stands for itself; a file that can be read for what is in it.
 fn number_in_file(text: &str) -> String {
     match std::fs::read_to_string(text) {
@@ -98,7 +106,7 @@ fn is_broker(command: &str, line: &[u8], executable: &str) -> bool {
     // The system keeps this many bytes of a process's name.
     let kept = executable.as_bytes().get(..15).unwrap_or(executable.as_bytes());
     let first = line.split(|&byte| byte == 0).nth(1).unwrap_or_default();
-    let is_tool = std::str::from_utf8(first).is_ok_and(tools::is_one);
+    let is_tool = std::str::from_utf8(first).is_ok_and(|it| it == "upgrade" || tools::is_one(it));
     // What has ended and was not yet waited for has no command line.
     command.as_bytes() == kept && !line.is_empty() && !is_tool
 }

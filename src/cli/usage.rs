@@ -102,6 +102,7 @@ const COLUMNS: usize = 100;
 const HEAD: &str = "\
 Usage: EXE [options]          serve
        EXE check -c FILE      check a configuration file and say what it sets up
+       EXE upgrade [PID]      let a new process take over, with its clients
        EXE health [URL]       say by the exit code whether a broker serves
        EXE completions SHELL  print the completions of a shell
        EXE man [DIR]          print the manual page, or write all pages

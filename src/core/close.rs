@@ -27,6 +27,8 @@ pub enum CloseReason {
     MaxControlLineExceeded,
     /// A message above the limit.
     MaxPayloadExceeded,
+    /// The connection lives on in another process.
+    MovedAway,
     /// CONNECT asked for no-responders without headers.
     NoRespondersRequiresHeaders,
     /// A proxy that nobody trusts vouched for the client.
@@ -74,7 +76,8 @@ impl CloseReason {
             | Self::ServerShutdown
             | Self::StaleConnection
             | Self::TlsHandshakeError => true,
-            Self::ReadError
+            Self::MovedAway
+            | Self::ReadError
             | Self::SlowConsumerPendingBytes
             | Self::SlowConsumerShed
             | Self::SlowConsumerWriteDeadline
@@ -106,6 +109,7 @@ impl fmt::Display for CloseReason {
             Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
             Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
+            Self::MovedAway => "Moved to Another Process",
             Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
             Self::ProtocolViolation => "Protocol Violation",
             Self::ProxyNotTrusted => "Proxy Not Trusted",

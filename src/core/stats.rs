@@ -219,6 +219,7 @@ impl Stats {
             | CloseReason::ClientClosed
             | CloseReason::CredentialsRevoked
             | CloseReason::Kicked
+            | CloseReason::MovedAway
             | CloseReason::ReadError
             | CloseReason::ServerShutdown
             | CloseReason::WriteError => return,

@@ -6,7 +6,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +39,12 @@ pub(crate) enum Listener {
         address: SocketAddr,
     },
     /// At a path.
-    Unix { socket: UnixListener, path: PathBuf },
+    Unix {
+        socket: UnixListener,
+        path: PathBuf,
+        /// Whether the path goes with it.
+        is_ours: bool,
+    },
 }
 
 impl Listener {
@@ -48,6 +53,44 @@ impl Listener {
         match address {
             Address::Tcp { host, port } => Self::bind(host, *port),
             Address::Unix { path, mode } => bind_path(Path::new(&**path), *mode),
+        }
+    }
+
+    /// Goes on with a socket that listens at this address already, for another process, which
+    /// keeps it too until this one says [`Listener::own`].
+    pub(crate) fn adopt(socket: OwnedFd, address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp { .. } => {
+                let socket = TcpListener::from_std(socket.into());
+                let address = socket.local_addr()?;
+                Ok(Self::Tcp { socket, address })
+            }
+            Address::Unix { path, .. } => {
+                let socket = UnixListener::from_std(socket.into());
+                Ok(Self::Unix { socket, path: PathBuf::from(&**path), is_ours: false })
+            }
+        }
+    }
+
+    /// The descriptor, to be lent to another process.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp { socket, .. } => socket.as_fd(),
+            Self::Unix { socket, .. } => socket.as_fd(),
+        }
+    }
+
+    /// From here on its path goes with it.
+    pub(crate) fn own(&mut self) {
+        if let Self::Unix { is_ours, .. } = self {
+            *is_ours = true;
+        }
+    }
+
+    /// Another process listens there from here on.
+    pub(crate) fn leave(&mut self) {
+        if let Self::Unix { is_ours, .. } = self {
+            *is_ours = false;
         }
     }
 
@@ -122,7 +165,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix { path, .. } = self {
+        if let Self::Unix { path, is_ours: true, .. } = self {
             // If it is gone already, somebody else has done it.
             let _ = fs::remove_file(path);
         }
@@ -156,7 +199,7 @@ fn bind_path(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
     }
     socket.listen(BACKLOG)?;
     let socket = UnixListener::from_std(socket.into());
-    Ok(Listener::Unix { socket, path: path.to_owned() })
+    Ok(Listener::Unix { socket, path: path.to_owned(), is_ours: true })
 }
 
 /// Removes the file of a socket that nobody listens at, as a killed broker leaves one behind.

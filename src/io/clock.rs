@@ -8,15 +8,18 @@ use crate::core::time::Instant;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: std::time::Instant,
+    /// What it showed then: not zero where it goes on for another process's.
+    from: Instant,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
-        Self { start: std::time::Instant::now() }
+    /// A clock that shows this now.
+    pub(crate) fn from(from: Instant) -> Self {
+        Self { start: std::time::Instant::now(), from }
     }
 
     pub(crate) fn now(&self) -> Instant {
         let elapsed = self.start.elapsed().as_nanos();
-        Instant::from_ns(u64::try_from(elapsed).unwrap_or(u64::MAX))
+        self.from.after_ns(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 }

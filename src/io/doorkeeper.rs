@@ -17,7 +17,7 @@ use super::sparse::Sparse;
 use super::worker::{Job, WorkerPool};
 use crate::core::auth::delegation::Knowledge;
 use crate::core::auth::password::Work;
-use crate::core::auth::{Decision, Fetch, Question};
+use crate::core::auth::{Decision, Fetch, Question, Refusal};
 use crate::core::ids::{ConnId, ShardId};
 use crate::core::policy::Policy;
 use crate::core::time::Instant;
@@ -155,6 +155,22 @@ impl Doorkeeper {
         self.refusals.last_hidden()
     }
 
+    /// Counts a client in that came from another process, where clients are counted. Says whether
+    /// there is room for it.
+    pub(crate) fn seat_moved(
+        &mut self,
+        turn: &Turn<Polled>,
+        client: ConnId,
+    ) -> Result<(), Refusal> {
+        if !self.policy.counts_connections {
+            return Ok(());
+        }
+        let Some(admitted) = turn.admitted(client) else { return Ok(()) };
+        let seat = self.ledger.seat(&self.policy, admitted, turn.address_of(client))?;
+        self.seats.insert(client, seat);
+        Ok(())
+    }
+
     /// Brings questions to the workers, and refusals to the log. Says whether questions are left.
     pub(crate) fn ask(&mut self, turn: &mut Turn<Ticking>, log: &Log, now: Instant) -> bool {
         while let Some(refused) = turn.poll_refused() {
@@ -231,7 +247,7 @@ const LOOKS_PER_TURN: usize = 1024;
 const FETCHING_MAX: usize = 4096;
 
 /// Unix time, in milliseconds; 0 before 1970.
-fn wall_ms() -> u64 {
+pub(super) fn wall_ms() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use mio::Waker;
@@ -15,6 +16,7 @@ use super::bell::{Bell, Sleep};
 use super::desk::Desk;
 use super::gate::Gate;
 use super::meter::{Meter, Reading};
+use super::moving::{Delivery, Rendezvous};
 use super::stream::Stream;
 use super::worker::Decided;
 use crate::core::arrival::Arrival;
@@ -43,6 +45,14 @@ pub(crate) enum Mail {
     EndOf(usize),
     /// Close every client, writing what waits, and end.
     Stop,
+    /// Read no more, and stand still until told to go on.
+    Hold(Box<Rendezvous>),
+    /// Wait for the clients of another process; these listeners are its first, second, ….
+    Await(Vec<ListenerId>),
+    /// What another process says of its clients, and their sockets.
+    Parcel(Box<Delivery>),
+    /// The clients that came are this process's own.
+    MoveIn(Sender<()>),
 }
 
 /// The two directions between one shard and another.

@@ -65,7 +65,7 @@ impl Who {
         }
     }
 
-    fn for_poller(self) -> Token {
+    pub(super) fn for_poller(self) -> Token {
         // INVARIANT: `main` refuses to start where a pointer has fewer than 64 bits.
         Token(usize::try_from(self.token()).unwrap_or(0))
     }

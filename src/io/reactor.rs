@@ -33,7 +33,7 @@ pub(crate) struct Reactor {
     pub(super) exchange: Arc<Exchange>,
     pub(super) sockets: Sockets,
     pub(super) lobby: Lobby,
-    doorkeeper: Doorkeeper,
+    pub(super) doorkeeper: Doorkeeper,
     /// Whether questions about clients found no room.
     has_questions: bool,
     pub(super) clock: Clock,
@@ -208,6 +208,10 @@ impl Reactor {
                 }
                 Mail::Surplus(count) => turn.handle_surplus(count),
                 Mail::EndOf(count) => turn.handle_end_of(count),
+                Mail::Hold(rendezvous) => self.stand_still(turn, &rendezvous),
+                Mail::Await(listeners) => turn.handle_await(listeners),
+                Mail::Parcel(delivery) => self.take_in(turn, *delivery),
+                Mail::MoveIn(told) => self.move_in(turn, &told),
                 Mail::Stop => {
                     let now = self.clock.now();
                     self.stop = Some(Stop {

@@ -42,9 +42,25 @@ impl Sockets {
         self.open += 1;
     }
 
+    /// A client's socket, if nothing stands between them.
+    pub(super) fn bare(&self, client: ConnId) -> Option<&Stream> {
+        let entry = self.entries.get(client.slot.key())?.as_ref()?;
+        let is_bare = entry.generation == client.generation && entry.layer.is_none();
+        is_bare.then_some(&entry.stream)
+    }
+
     fn get_mut(&mut self, client: ConnId) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(client.slot.key())?.as_mut()?;
         (entry.generation == client.generation).then_some(entry)
+    }
+
+    /// All clients with a socket.
+    pub(super) fn all(&self) -> Vec<ConnId> {
+        let id = |(key, entry): (usize, &Option<Entry>)| {
+            let generation = entry.as_ref()?.generation;
+            Some(ConnId { slot: Slot::from_key(key), generation })
+        };
+        self.entries.iter().enumerate().filter_map(id).collect()
     }
 
     /// Whether there is a layer between a client and its socket.

@@ -4,7 +4,7 @@
 //! sockets were made non-blocking when they were accepted.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -30,6 +30,16 @@ impl Stream {
     /// Watches it under another name; what it is ready for is reported again.
     pub(super) fn rename(&self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.reregister(&mut SourceFd(&self.0.as_raw_fd()), token, BOTH_WAYS)
+    }
+
+    /// Watches it no more. Another process that has it too would go on causing events here.
+    pub(super) fn deregister(&self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut SourceFd(&self.0.as_raw_fd()))
+    }
+
+    /// The descriptor, to be lent to another process.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 
     /// Reads once; nothing is the end.

@@ -404,6 +404,7 @@ impl World {
             | CloseReason::ProxyRequired => client.provokes == Some(reason),
             CloseReason::ServerShutdown => self.is_stopping,
             CloseReason::TlsHandshakeError => client.abandoned,
+            CloseReason::MovedAway => false,
         };
         if is_right { Ok(()) } else { fail("close", format!("c{number} is closed: {reason}")) }
     }

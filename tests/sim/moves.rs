@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use fanfare::core::ids::{ConnId, ListenerId};
 use fanfare::core::moving::{Freezing, Parcel};
 use fanfare::core::shard::Shard;
 use fanfare::core::turn::{Polled, Turn};
@@ -135,7 +136,7 @@ impl World {
         for (index, parcels) in parcels.into_iter().enumerate() {
             let shard = self.new_shard(index);
             let mut turn = Turn::begin(Box::new(shard), self.now);
-            turn.handle_await();
+            turn.handle_await(vec![ListenerId::default()]);
             let old = std::mem::take(&mut self.hosts[index].clients);
             for parcel in parcels {
                 let Ok(ids) = turn.handle_parcel(&parcel.bytes) else {
@@ -154,7 +155,7 @@ impl World {
         host: usize,
         old: &BTreeMap<u64, usize>,
         parcel: &Parcel,
-        ids: &[fanfare::core::ids::ConnId],
+        ids: &[ConnId],
     ) -> Checked {
         if parcel.clients.len() != ids.len() {
             return fail(

@@ -26,6 +26,7 @@ mod varz;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
@@ -34,6 +35,8 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token};
 
 use super::run_error::RunError;
+use super::taking_over::Inherited;
+use super::welcome::Place;
 use crate::config::Config;
 use crate::config::listen::{Address, Tls};
 use crate::io::accept::Listener;
@@ -77,31 +80,46 @@ pub(super) struct Opening {
     poll: Poll,
     http: Option<HttpServer>,
     sheets: Receiver<Sheet>,
+    host: String,
     /// For the log: what is spoken where.
     pub(super) told: Option<String>,
 }
 
 impl Opening {
     /// Opens the port, if there is to be one, and sets the desk up.
-    pub(super) fn open(config: &Config) -> Result<(Self, Desk), RunError> {
+    pub(super) fn open(
+        config: &Config,
+        inherited: Option<&mut Inherited>,
+    ) -> Result<(Self, Desk), RunError> {
         let system = |error| RunError::System("starting the monitor", error);
         let poll = Poll::new().map_err(system)?;
         let (desk, sheets) = Desk::new(poll.registry(), DESK).map_err(system)?;
         let (mut http, mut told) = (None, None);
-        if let Some((server, place)) = open_port(config)? {
+        if let Some((server, place)) = open_port(config, inherited)? {
             told = Some(place);
             http = Some(server);
         }
         if let Some(http) = &mut http {
             http.register(&poll).map_err(system)?;
         }
-        Ok((Self { poll, http, sheets, told }, desk))
+        let host = host(config).to_owned();
+        Ok((Self { poll, http, sheets, host, told }, desk))
     }
 
     /// The port's URL, for other programs.
     pub(super) fn url(&self, config: &Config) -> Option<(&'static str, std::net::SocketAddr)> {
         let scheme = if config.monitoring.https.is_some() { "https" } else { "http" };
         Some((scheme, self.http.as_ref()?.address()?))
+    }
+
+    /// The open port, to be lent to another process.
+    pub(super) fn lent(&self) -> Option<(Place, OwnedFd)> {
+        let listener = self.http.as_ref()?.listener();
+        let address = listener.address()?;
+        let place =
+            Place { name: PLACE.to_owned(), host: self.host.clone(), port: Some(address.port()) };
+        // Without a descriptor to spare the other process has to do without the port.
+        Some((place, listener.descriptor().try_clone_to_owned().ok()?))
     }
 
     /// Begins the thread.
@@ -170,7 +188,19 @@ impl Monitor {
     }
 }
 
-fn open_port(config: &Config) -> Result<Option<(HttpServer, String)>, RunError> {
+/// The host whose port it is.
+fn host(config: &Config) -> &str {
+    let classic = config.listeners.first();
+    match (&*config.monitoring.host, classic.map(|listener| &listener.address)) {
+        ("", Some(Address::Tcp { host, .. })) => host,
+        (host, _) => host,
+    }
+}
+
+fn open_port(
+    config: &Config,
+    inherited: Option<&mut Inherited>,
+) -> Result<Option<(HttpServer, String)>, RunError> {
     let monitoring = &config.monitoring;
     let (scheme, port) = match (monitoring.http, monitoring.https) {
         (Some(port), _) => ("http", port),
@@ -178,12 +208,14 @@ fn open_port(config: &Config) -> Result<Option<(HttpServer, String)>, RunError> 
         (None, None) => return Ok(None),
     };
     let classic = config.listeners.first();
-    let host = match (&*monitoring.host, classic.map(|listener| &listener.address)) {
-        ("", Some(Address::Tcp { host, .. })) => host,
-        (host, _) => host,
-    };
+    let host = host(config);
     let address = Address::Tcp { host: host.into(), port };
-    let listener = Listener::open(&address).map_err(RunError::MonitorPort)?;
+    let wanted = Place::of(PLACE, &address);
+    let listener = match inherited.and_then(|inherited| inherited.take_listener(&wanted)) {
+        Some(socket) => Listener::adopt(socket, &address),
+        None => Listener::open(&address),
+    };
+    let listener = listener.map_err(RunError::MonitorPort)?;
     let port = listener.address().map_or(port, |address| address.port());
     let acceptor = match classic.and_then(|listener| listener.tls.as_ref()) {
         Some(tls) if scheme == "https" => {
@@ -204,6 +236,8 @@ fn open_port(config: &Config) -> Result<Option<(HttpServer, String)>, RunError> 
     Ok(Some((HttpServer::new(listener, acceptor), told)))
 }
 
+/// What the port is called among the listeners of two processes.
+const PLACE: &str = "the monitor's";
 /// The token of the desk's waker; the HTTP server has the others.
 const DESK: Token = Token(0);
 /// Events of one poll.

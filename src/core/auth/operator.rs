@@ -37,6 +37,8 @@ pub struct OperatorState {
     sentinel: Option<Box<str>>,
     zone: Tz,
     fetches: bool,
+    /// The JWTs of accounts that were fetched, for another process that could not have them.
+    texts: BTreeMap<Box<str>, Box<str>>,
 }
 
 /// What operator mode needs to know besides its own part of the configuration.
@@ -200,6 +202,7 @@ impl OperatorState {
             accounts: BTreeMap::new(),
             pinned: written.pinned_accounts.iter().cloned().collect(),
             sentinel: written.default_sentinel.clone(),
+            texts: BTreeMap::new(),
             zone: surroundings.zone.parse().unwrap_or(Tz::UTC),
             fetches: false,
         };
@@ -261,6 +264,9 @@ impl OperatorState {
             return Err(AccountError::TooMany);
         }
         self.accounts.insert(key.into(), Arc::new(account));
+        if self.fetches {
+            self.texts.insert(key.into(), text.trim().into());
+        }
         Ok(Learned::Changed)
     }
 
@@ -271,12 +277,21 @@ impl OperatorState {
             let trusted = self.trusted.contains(&account.issuer);
             if trusted && self.accounts.len() < ACCOUNTS_MAX {
                 self.accounts.entry(key.clone()).or_insert_with(|| Arc::clone(account));
+                if let Some(text) = before.texts.get(key) {
+                    self.texts.entry(key.clone()).or_insert_with(|| text.clone());
+                }
             }
         }
     }
 
+    /// The JWTs of accounts that were fetched, by their keys.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(key, text)| (&**key, &**text))
+    }
+
     /// Forgets an account whose JWT is gone.
     pub fn forget(&mut self, key: &str) -> Learned {
+        self.texts.remove(key);
         if self.accounts.remove(key).is_some() { Learned::Changed } else { Learned::Same }
     }
 

@@ -19,6 +19,7 @@ use crate::core::shard::Shard;
 use crate::core::sids::Sid;
 use crate::core::spool::SegmentId;
 use crate::core::subs::{List, Sub};
+use crate::core::time::Instant;
 
 /// A piece of what a shard has to say of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +75,11 @@ impl Shard {
                 && !self.can_resume(),
             undecided: waiting.count(),
         }
+    }
+
+    /// Clients that are not the broker's own.
+    pub fn clients_outside(&self) -> usize {
+        self.clients.len() - usize::from(self.clients.relays.client.is_some())
     }
 
     /// Begins to write the shard down, without clients whose sockets `may_move` keeps here.
@@ -228,7 +234,8 @@ impl Shard {
             pings_out: client.pings_out,
             last_len: client.last_len,
             counters: [client.messages_out, client.bytes_out, client.messages_in, client.bytes_in],
-            times: [client.started.as_ns(), client.last_input.as_ns()],
+            times: [client.started, client.last_input, client.last_output].map(Instant::as_ns),
+            ping_us: [client.pinged_us, client.rtt_us],
             facts: [text(client.name), text(client.lang), text(client.version)],
             badge: client.badge.as_deref().map(badge_record),
             subs: client.subs.iter().map(|sub| self.sub_record(sub)).collect(),
@@ -276,8 +283,6 @@ impl Shard {
 fn badge_record(badge: &Badge) -> BadgeRecord {
     BadgeRecord {
         nonce: badge.nonce.clone(),
-        pinged: badge.pinged.as_ns(),
-        rtt_ns: badge.rtt_ns,
         rights: badge.admitted.as_deref().map(Rights::of),
         grants: badge
             .grants

@@ -9,7 +9,7 @@ use super::pack::Packer;
 use super::rights::{Rights, pack_rights, unpack_rights};
 use super::unpack::Unpacker;
 use super::{MovingError, STATE_VERSION};
-use crate::core::clients::Choices;
+use crate::core::choices::Choices;
 use crate::core::inbox::Assembly;
 
 /// See the module's head.
@@ -32,8 +32,10 @@ pub(super) struct Record {
     pub(super) last_len: u32,
     /// Messages and bytes out and in.
     pub(super) counters: [u64; 4],
-    /// When it came, and when it last said something.
-    pub(super) times: [u64; 2],
+    /// When it came, when it last said something, and when it last was written to.
+    pub(super) times: [u64; 3],
+    /// When it was sent a PING, and how long the answer took.
+    pub(super) ping_us: [u32; 2],
     /// Name, language and version.
     pub(super) facts: [Option<Box<[u8]>>; 3],
     pub(super) badge: Option<BadgeRecord>,
@@ -49,8 +51,6 @@ pub(super) struct Record {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct BadgeRecord {
     pub(super) nonce: Box<str>,
-    pub(super) pinged: u64,
-    pub(super) rtt_ns: u64,
     pub(super) rights: Option<Rights>,
     /// Reply subjects, until when and how often they may be answered; oldest first.
     pub(super) grants: Vec<(Box<[u8]>, Option<u64>, Option<u32>)>,
@@ -100,6 +100,7 @@ impl Record {
         out.u8(self.pings_out);
         out.u32(self.last_len);
         self.counters.iter().chain(&self.times).for_each(|number| out.u64(*number));
+        self.ping_us.iter().for_each(|number| out.u32(*number));
         for fact in &self.facts {
             out.option(fact.as_deref(), Packer::bytes);
         }
@@ -138,11 +139,12 @@ impl Record {
         let [a, b, c, d, e, f, is_bound, connected, operated, greeted, rtt_known, is_parked] =
             flags;
         let (pings_out, last_len) = (from.u8()?, from.u32()?);
-        let mut numbers = [0; 6];
+        let mut numbers = [0; 7];
         for number in &mut numbers {
             *number = from.u64()?;
         }
-        let [messages_out, bytes_out, messages_in, bytes_in, started, last_input] = numbers;
+        let [messages_out, bytes_out, messages_in, bytes_in, started, input, output] = numbers;
+        let ping_us = [from.u32()?, from.u32()?];
         let mut fact = || from.option(|from| Ok(from.bytes()?.into()));
         let facts = [fact()?, fact()?, fact()?];
         Ok(Self {
@@ -160,7 +162,8 @@ impl Record {
             pings_out,
             last_len,
             counters: [messages_out, bytes_out, messages_in, bytes_in],
-            times: [started, last_input],
+            times: [started, input, output],
+            ping_us,
             facts,
             badge: from.option(BadgeRecord::unpack)?,
             subs: from.list(SubRecord::unpack)?,
@@ -183,8 +186,6 @@ impl Record {
 impl BadgeRecord {
     fn pack(&self, out: &mut Packer) {
         out.text(&self.nonce);
-        out.u64(self.pinged);
-        out.u64(self.rtt_ns);
         out.option(self.rights.as_ref(), |out, rights| pack_rights(out, rights));
         out.list(&self.grants, |out, (reply, ends, left)| {
             out.bytes(reply);
@@ -196,8 +197,6 @@ impl BadgeRecord {
     fn unpack(from: &mut Unpacker<'_>) -> Result<Self, MovingError> {
         Ok(Self {
             nonce: from.text()?,
-            pinged: from.u64()?,
-            rtt_ns: from.u64()?,
             rights: from.option(unpack_rights)?,
             grants: from.list(|from| {
                 let reply = from.bytes()?.into();

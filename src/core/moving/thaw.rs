@@ -12,9 +12,10 @@ use super::record::{BadgeRecord, Record, RunRecord, SubRecord, choices_from};
 use super::unpack::Unpacker;
 use super::{ANSWERS, CLIENTS, MESSAGES, MovingError, TALLY};
 use crate::config::access::ResponseType;
-use crate::core::auth::Refusal;
 use crate::core::auth::refusal::{Claimant, Stage};
+use crate::core::auth::{Admitted, Refusal};
 use crate::core::badge::{Badge, Standing};
+use crate::core::close::CloseReason;
 use crate::core::filters::Member;
 use crate::core::ids::{ClientNumber, ConnId, ListenerId, Slot};
 use crate::core::message::{Body, HeadId, Message};
@@ -38,13 +39,43 @@ pub(crate) struct Thawing {
     refused: Vec<(ConnId, Refusal)>,
     answers: Vec<Restored>,
     keeps_answers: bool,
+    /// Our listeners, by their numbers in the other process.
+    listeners: Vec<ListenerId>,
 }
 
 impl Turn<Polled> {
-    /// Lets a shard without clients wait for those of another process.
-    pub fn handle_await(&mut self) {
+    /// Lets a shard without clients wait for those of another process. `listeners` says which of
+    /// its listeners is which of ours.
+    pub fn handle_await(&mut self, listeners: Vec<ListenerId>) {
         self.shard.quiescent = true;
-        self.shard.thawing.get_or_insert_default();
+        self.shard.thawing.get_or_insert_default().listeners = listeners;
+    }
+
+    /// What an arrived client was let in with, if anybody asked.
+    pub fn admitted(&self, client: ConnId) -> Option<&Admitted> {
+        let slot = self.shard.clients.resolve(client)?;
+        self.shard.clients.get(slot).badge.as_ref()?.admitted.as_deref()
+    }
+
+    /// Through which listener a client came.
+    pub fn listener_of(&self, client: ConnId) -> Option<ListenerId> {
+        let slot = self.shard.clients.resolve(client)?;
+        Some(self.shard.clients.get(slot).listener)
+    }
+
+    /// There is no room for an arrived client: it is told so once it is this process's own.
+    pub fn handle_unwelcome(&mut self, client: ConnId, refusal: Refusal) {
+        self.shard.thawing.get_or_insert_default().refused.push((client, refusal));
+    }
+
+    /// Clients are another process's now: they vanish from here, and their sockets with them.
+    pub fn handle_moved_out(&mut self, clients: &[ConnId]) {
+        for client in clients {
+            if let Some(slot) = self.shard.clients.resolve(*client) {
+                self.shard.clients.doom(slot, CloseReason::MovedAway);
+            }
+        }
+        self.shard.settle_closings();
     }
 
     /// Takes a parcel in; gives the clients it was about, in its order. After an error the shard
@@ -166,13 +197,15 @@ impl Shard {
 
     fn thaw_client(&mut self, record: Record) -> Result<ConnId, MovingError> {
         let Record { number, peer, rest, assembly, badge, subs, .. } = record;
+        let listeners = self.thawing.as_ref().map(|thawing| &thawing.listeners);
+        let listener = listeners.and_then(|them| them.get(usize::from(record.listener)).copied());
+        let listener = listener.ok_or(MovingError::Unknown)?;
         let id = self.clients.insert(ClientNumber(number), peer, self.now);
         let slot = id.slot;
         let texts = record.facts.map(|fact| fact.map(|text| self.clients.names.intern(&text)));
         let client = self.clients.get_mut(slot);
         [client.name, client.lang, client.version] = texts;
-        client.listener =
-            ListenerId::new(usize::from(record.listener)).ok_or(MovingError::Unknown)?;
+        client.listener = listener;
         client.choices = choices_from(record.choices);
         client.connected = record.connected;
         client.operated = record.operated;
@@ -182,7 +215,9 @@ impl Shard {
         client.last_len = record.last_len;
         [client.messages_out, client.bytes_out, client.messages_in, client.bytes_in] =
             record.counters;
-        [client.started, client.last_input] = record.times.map(Instant::from_ns);
+        [client.started, client.last_input, client.last_output] =
+            record.times.map(Instant::from_ns);
+        [client.pinged_us, client.rtt_us] = record.ping_us;
         // Nothing is written before the sockets are ours, and then each says that it can be.
         client.places.blocked = true;
         client.places.parked = record.is_parked;
@@ -361,8 +396,6 @@ impl Shard {
 
 fn restore_badge(badge: &mut Badge, record: &BadgeRecord) {
     badge.nonce = record.nonce.clone();
-    badge.pinged = Instant::from_ns(record.pinged);
-    badge.rtt_ns = record.rtt_ns;
     for (reply, ends, left) in &record.grants {
         badge.grants.restore(reply, ends.map(Instant::from_ns), *left);
     }

@@ -72,6 +72,11 @@ impl HttpServer {
         poll.registry().register(self.listener.source(), Self::LISTENER, Interest::READABLE)
     }
 
+    /// What it accepts at.
+    pub(crate) fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.listener.address()
