@@ -9,13 +9,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::identity::Identity;
 use super::source::Source;
+use super::stop::send_now;
 use super::supervisor::{Ended, Supervisor};
 use super::watch::Watch;
 use super::{listeners, policy, premises};
 use crate::config::{Config, reload};
 use crate::core::auth::delegation::Premises;
+use crate::core::ids::ShardId;
 use crate::core::policy::Policy;
+use crate::core::system_requests::{Asker, Content, SystemAnswer};
 use crate::io::disk::Snapshot;
+use crate::io::exchange::Mail;
 use crate::io::gate::Gate;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::{LogTarget, Sink};
@@ -33,6 +37,9 @@ pub(super) struct Reloading {
     /// Whether a reload is under way, and whether another was asked for meanwhile.
     under_way: bool,
     again: bool,
+    /// Who is to be told how this one ends, and the next one.
+    askers: Vec<(ShardId, Asker)>,
+    later_askers: Vec<(ShardId, Asker)>,
     watch: Watch,
 }
 
@@ -77,7 +84,18 @@ impl Reloading {
     ) -> Self {
         let (told, outcomes) = channel();
         let watch = Watch::new(files, config.watch && source.is_some());
-        Self { source, target, bell, told, outcomes, under_way: false, again: false, watch }
+        Self {
+            source,
+            target,
+            bell,
+            told,
+            outcomes,
+            under_way: false,
+            again: false,
+            askers: Vec::new(),
+            later_askers: Vec::new(),
+            watch,
+        }
     }
 
     /// Looks at the files, if it is time to.
@@ -87,8 +105,28 @@ impl Reloading {
 }
 
 impl Supervisor {
+    /// Reloads for those who asked for it in the system account.
+    pub(super) fn grant_wishes(&mut self) {
+        while let Some(asker) = self.ended.wishes.pop() {
+            self.reloading.later_askers.push(asker);
+            self.reload();
+        }
+    }
+
+    /// Tells those who asked how it went.
+    fn tell_askers(&mut self, content: &Content) {
+        for (shard, to) in std::mem::take(&mut self.reloading.askers) {
+            let answer = SystemAnswer { to, content: content.clone() };
+            send_now(&self.exchange, shard, Mail::SystemAnswer(Box::new(answer)));
+        }
+    }
+
     /// Reads the configuration again and lets it take effect; its end is told in the log.
     pub(super) fn reload(&mut self) {
+        if !self.reloading.under_way {
+            let later = std::mem::take(&mut self.reloading.later_askers);
+            self.reloading.askers.extend(later);
+        }
         let Some(source) = self.reloading.source.clone() else {
             let reason = "can only reload config when a file is provided using -c or --config";
             self.refuse(reason);
@@ -151,7 +189,8 @@ impl Supervisor {
         }
     }
 
-    fn refuse(&self, reason: &str) {
+    fn refuse(&mut self, reason: &str) {
+        self.tell_askers(&Content::Failed { code: 500, why: reason.to_owned() });
         let reason = reason.replace('\n', "; ");
         self.log.line(Level::Error, format!("Failed to reload server configuration: {reason}"));
     }
@@ -180,6 +219,7 @@ impl Supervisor {
         let digest = self.config.digest.as_deref().map(|digest| format!(" ({digest})"));
         let digest = digest.unwrap_or_default();
         self.log.line(Level::Info, format!("Reloaded server configuration{digest}"));
+        self.tell_askers(&Content::Done);
     }
 }
 

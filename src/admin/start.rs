@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crossbeam_queue::ArrayQueue;
 use fanfare_protocol::info::ServerInfo;
 use mio::{Interest, Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -131,6 +132,7 @@ impl Supervisor {
         let ended = Arc::new(Ended {
             waker: Waker::new(poll.registry(), SHARD_ENDED)?,
             any: AtomicBool::new(false),
+            wishes: ArrayQueue::new(Ended::WISHES_MAX),
         });
         let entrances = listeners::entrances(&config, &listeners, &info);
         let fetching = Fetching::new(&ended, origin);
@@ -193,7 +195,8 @@ impl Supervisor {
             self.log.line(Level::Info, told.clone());
         }
         let (exchange, log) = (Arc::clone(&self.exchange), self.log.clone());
-        self.monitor = Some(monitor.begin(exchange, self.news(), workers, self.clock, log)?);
+        let (wishes, news) = (Arc::clone(&self.ended), self.news());
+        self.monitor = Some(monitor.begin(exchange, news, workers, self.clock, log, wishes)?);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam_queue::ArrayQueue;
 use fanfare_protocol::info::ServerInfo;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
@@ -33,6 +34,7 @@ use crate::core::arrival::Entrance;
 use crate::core::auth::delegation::Premises;
 use crate::core::ids::ShardId;
 use crate::core::policy::Policy;
+use crate::core::system_requests::Asker;
 use crate::io::accept::Listener;
 use crate::io::clock::Clock;
 use crate::io::exchange::{Exchange, Mail};
@@ -156,6 +158,7 @@ impl Supervisor {
             }
             self.catch_up();
             self.finish_reload();
+            self.grant_wishes();
             self.renew_accounts();
             if self.reloading.watch().has_changed() {
                 let text = "The configuration has changed on disk, reloading it";
@@ -173,6 +176,25 @@ pub(super) struct Ended {
     pub(super) waker: Waker,
     /// Whether a shard's thread has ended.
     pub(super) any: AtomicBool,
+    /// Who asked for a reload.
+    pub(super) wishes: ArrayQueue<(ShardId, Asker)>,
+}
+
+impl Ended {
+    /// Asks for a reload, or gives back who did when too many have.
+    pub(super) fn wish_for_reload(
+        &self,
+        shard: ShardId,
+        asker: Asker,
+    ) -> Result<(), (ShardId, Asker)> {
+        self.wishes.push((shard, asker))?;
+        // If this fails, the supervisor sees it at its next connection or signal.
+        let _ = self.waker.wake();
+        Ok(())
+    }
+
+    /// Reloads that may be asked for and have not begun.
+    pub(super) const WISHES_MAX: usize = 16;
 }
 
 /// Tells the supervisor when its owner, a shard's thread, ends.

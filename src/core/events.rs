@@ -184,7 +184,7 @@ impl Shard {
     /// Whether anybody at all may hear events: a question that costs nothing.
     #[inline]
     pub(crate) fn hears_system(&self) -> bool {
-        self.interest.of_system() > 0
+        self.interest.filters().of_system > 0
             || !self.policy.accounts.get(AccountId::SYSTEM).streams.is_empty()
     }
 
@@ -217,7 +217,7 @@ impl Shard {
     }
 
     /// Whether anybody hears of an account's connections; leaves the subject in the scratch.
-    fn hears_of(&mut self, account: AccountId, word: &str) -> bool {
+    pub(crate) fn hears_of(&mut self, account: AccountId, word: &str) -> bool {
         let policy = Arc::clone(&self.policy);
         let name = policy.accounts.get(account).name();
         let subject = &mut self.events.subject;
@@ -226,20 +226,6 @@ impl Shard {
             subject.extend_from_slice(part.as_bytes());
         }
         self.is_heard_in(AccountId::SYSTEM)
-    }
-
-    /// Asks for the event that an account has more or fewer connections, if anybody hears it.
-    fn note_changed(&mut self, account: AccountId) {
-        if account == AccountId::GLOBAL {
-            // As nats-server has it.
-            return;
-        }
-        let policy = Arc::clone(&self.policy);
-        let name = policy.accounts.get(account).name();
-        let old = format!("$SYS.SERVER.ACCOUNT.{name}.CONNS");
-        if self.hears_of(account, "SERVER.CONNS") || self.hears(AccountId::SYSTEM, old.as_bytes()) {
-            self.ask_for_connections(account);
-        }
     }
 
     fn passes_event(&mut self) -> bool {

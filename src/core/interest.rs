@@ -150,10 +150,10 @@ impl Interest {
         self.filters.len()
     }
 
-    /// Filters of the system account, on whatever shard.
+    /// All filters, on whatever shard somebody wants them.
     #[inline]
-    pub(crate) fn of_system(&self) -> usize {
-        self.filters.of_system
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.filters
     }
 
     /// Whether a filter is known here.

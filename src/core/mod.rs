@@ -27,9 +27,10 @@
 //! `usage`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`, `greeting`,
 //! `farewell`, `review`, `lame_duck`), what crosses accounts (`crossing`, `legs`, `relay`,
 //! `responses`, `request_info`, `latency`), what the broker says of itself (`event_text`, `events`,
-//! `system`, `system_requests`), the whole (`placement`, `shard`, `turn`), and its way to another
-//! process (`moving`).
+//! `account_events`, `system`, `system_requests`, `user_info`, `deeds`), the whole (`placement`,
+//! `shard`, `turn`), and its way to another process (`moving`).
 
+mod account_events;
 pub mod accounts;
 pub mod admission;
 pub mod arrival;
@@ -41,6 +42,7 @@ mod choices;
 mod clients;
 pub mod close;
 mod crossing;
+mod deeds;
 mod delays;
 mod deliver;
 mod event_text;
@@ -98,3 +100,4 @@ pub mod trace;
 mod trie;
 pub mod turn;
 mod usage;
+mod user_info;

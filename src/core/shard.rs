@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use fanfare_protocol::limits::DecodeLimits;
 
+use super::account_events::Changed;
 use super::admission::Refused;
 use super::arrival::Entrance;
 use super::auth::{Decision, Question};
@@ -158,6 +159,7 @@ pub struct Shard {
     pub(crate) delays: Delays,
     /// What it keeps while it waits for the clients of another process.
     pub(crate) thawing: Option<Box<Thawing>>,
+    pub(crate) changed: Changed,
     /// Scratch of a line to a client.
     pub(crate) text: Vec<u8>,
     due: Vec<(ConnId, TimerKind)>,
@@ -223,6 +225,7 @@ impl Shard {
             system: SystemRequests::default(),
             delays: Delays::default(),
             thawing: None,
+            changed: Changed::default(),
             text: Vec::new(),
             due: Vec::new(),
             limits,
@@ -334,7 +337,7 @@ impl Shard {
             let most = 2 * self.limits.payload_max + 4 * 65_536 + self.limits.control_line_max;
             assert!(held <= most, "partial input is bounded");
         }
-        assert!(self.timers.len() as u64 <= 1 + 6 * self.clients.stats.clients_total);
+        assert!(self.timers.len() as u64 <= 2 + 6 * self.clients.stats.clients_total);
     }
 
     /// Whether nothing at all is left: every reference returned, every table empty.
@@ -435,9 +438,10 @@ impl Shard {
         let mut due = std::mem::take(&mut self.due);
         self.timers.advance(self.now, &mut due);
         for (client, kind) in due.drain(..) {
-            if kind == TimerKind::Sweep {
-                self.sweep_due();
-                continue;
+            match kind {
+                TimerKind::Sweep => self.sweep_due(),
+                TimerKind::Changed => self.changed_due(),
+                _ => {}
             }
             let Some(slot) = self.clients.resolve(client) else { continue };
             match kind {
@@ -446,7 +450,7 @@ impl Shard {
                 TimerKind::Expiry => self.expiry_due(slot),
                 TimerKind::Pause => self.pause_due(slot),
                 TimerKind::Entry => self.entry_due(slot),
-                TimerKind::Sweep => {}
+                TimerKind::Sweep | TimerKind::Changed => {}
             }
         }
         due.shrink_to(DUE_KEPT);

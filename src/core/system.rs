@@ -120,23 +120,8 @@ pub enum Service {
     Kick,
     /// Tell a client that it should leave.
     LameDuck,
-    /// An account's JWT is asked for, or brought.
-    Claims(Claims),
-}
-
-/// What operators' tools do with the JWTs of accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claims {
-    /// Give an account's.
-    Lookup(Box<str>),
-    /// Take an account's.
-    Update(Option<Box<str>>),
-    /// Name all accounts.
-    List,
-    /// Forget accounts.
-    Delete,
-    /// Send all that differ.
-    Pack,
+    /// How many connections accounts have, for events about them.
+    Connections(Box<[Box<str>]>),
 }
 
 /// What the system account asks with a subject.
@@ -158,17 +143,6 @@ pub(crate) fn asked_by_system(subject: &[u8], server_id: &str) -> Option<Service
             Some(Service::Account(AccountTopic::named(word)?, text(name)?))
         }
         [b"REQ", b"USER", b"INFO"] => Some(Service::User),
-        [b"REQ", b"ACCOUNT", name, b"CLAIMS", b"LOOKUP"] => {
-            Some(Service::Claims(Claims::Lookup(text(name)?)))
-        }
-        [b"REQ", b"ACCOUNT", name, b"CLAIMS", b"UPDATE"]
-        | [b"ACCOUNT", name, b"CLAIMS", b"UPDATE"] => {
-            Some(Service::Claims(Claims::Update(Some(text(name)?))))
-        }
-        [b"REQ", b"CLAIMS", b"UPDATE"] => Some(Service::Claims(Claims::Update(None))),
-        [b"REQ", b"CLAIMS", b"LIST"] => Some(Service::Claims(Claims::List)),
-        [b"REQ", b"CLAIMS", b"DELETE"] => Some(Service::Claims(Claims::Delete)),
-        [b"REQ", b"CLAIMS", b"PACK"] => Some(Service::Claims(Claims::Pack)),
         _ => None,
     }
 }
@@ -227,10 +201,6 @@ mod tests {
         assert_eq!(asked("$SYS.REQ.ACCOUNT.PING.STATZ"), Some(Service::Accounts));
         let of = |topic| Some(Service::Account(topic, "A".into()));
         assert_eq!(asked("$SYS.REQ.ACCOUNT.A.CONNS"), of(AccountTopic::Conns));
-        assert_eq!(
-            asked("$SYS.REQ.ACCOUNT.A.CLAIMS.LOOKUP"),
-            Some(Service::Claims(Claims::Lookup("A".into())))
-        );
         for other in ["$SYS", "$SYS.", "$SYS.REQ", "x.REQ.SERVER.PING", "$SYS.a.b.c.d.e.f.g"] {
             assert_eq!(asked(other), None, "{other}");
         }

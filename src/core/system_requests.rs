@@ -6,24 +6,19 @@
 //! cannot keep the operator from asking; who is one too many is told so.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::json::Object;
 use fanfare_protocol::op::PublishLine;
 
-use super::badge::Badge;
 use super::choices::Choices;
-use super::close::CloseReason;
-use super::event_text;
 use super::ids::{AccountId, ClientNumber, Slot};
 use super::legs::Leg;
 use super::message::Body;
 use super::session::Flow;
 use super::shard::Shard;
-use super::system::{self, AccountTopic, Service};
+use super::system::{self, Service};
 use super::turn::{Polled, Ticking, Turn};
-use crate::config::access::{Permissions, Rule, Rules};
 
 /// A request that somebody outside is to answer, once, with [`Turn::handle_system_answer`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +62,8 @@ pub enum Content {
     Statsz(Vec<u8>),
     /// A text as it is.
     Bare(Vec<u8>),
-    /// What an account uses, as JSON object, for the event of this name.
-    Connections(Box<str>, Vec<u8>),
+    /// What accounts of these names use, as JSON objects, for the events about them.
+    Connections(Vec<(Box<str>, Vec<u8>)>),
     /// It cannot be answered, or done.
     Failed {
         /// As in HTTP.
@@ -76,6 +71,50 @@ pub enum Content {
         /// Why.
         why: String,
     },
+    /// There is no such thing as was asked for; nats-server says so with data that is `null`.
+    Unanswerable(String),
+}
+
+/// Something to be done with clients, wherever they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Close the client with this number.
+    Kick(ClientNumber),
+    /// Tell the client with this number that it should leave.
+    LameDuck(ClientNumber),
+    /// Count the subscribers of a subject, or of all filters that a pattern covers.
+    Count {
+        /// The account.
+        account: AccountId,
+        /// The subject or pattern.
+        subject: Box<[u8]>,
+        /// Only members of this queue group.
+        queue: Option<Box<[u8]>>,
+    },
+}
+
+/// What came of a deed on one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// The client is not here.
+    Nobody,
+    /// It is done.
+    Done,
+    /// It is here, but does not understand, or not yet.
+    Unable,
+    /// So many are here.
+    Counted(u64),
+}
+
+impl Met {
+    /// What came of it on two shards.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Counted(one), Self::Counted(two)) => Self::Counted(one.saturating_add(two)),
+            (Self::Nobody, met) | (met, _) => met,
+        }
+    }
 }
 
 /// Requests and answers of one shard.
@@ -117,24 +156,15 @@ impl Turn<Polled> {
         self.shard.beat();
     }
 
-    /// Closes a client by its number. Says whether it is here.
-    pub fn handle_kick(&mut self, number: ClientNumber) -> bool {
-        let slot = self.shard.outsider(number);
-        if let Some(slot) = slot {
-            self.shard.clients.doom(slot, CloseReason::Kicked);
+    /// Does something with clients of this shard.
+    pub fn handle_deed(&mut self, deed: &Deed) -> Met {
+        match deed {
+            Deed::Kick(number) => self.shard.kick(*number),
+            Deed::LameDuck(number) => self.shard.ask_to_leave(*number),
+            Deed::Count { account, subject, queue } => {
+                Met::Counted(self.shard.count_subscribers(*account, subject, queue.as_deref()))
+            }
         }
-        slot.is_some()
-    }
-
-    /// Tells one client that it should leave. Says whether it understands, if it is here.
-    pub fn handle_lame_duck_of(&mut self, number: ClientNumber) -> Option<bool> {
-        let slot = self.shard.outsider(number)?;
-        let client = self.shard.clients.get(slot);
-        let understands = client.choices.async_info && client.greeted;
-        if understands {
-            self.shard.tell_to_leave(slot);
-        }
-        Some(understands)
     }
 }
 
@@ -172,6 +202,11 @@ impl Shard {
             let silent = Choices { verbose: false, pedantic: false, ..choices };
             self.accept_ruled(slot, line, silent);
             return self.answer(slot, &ProtocolError::PublishViolation(line.subject.to_vec()));
+        }
+        if self.system.answers.len() >= ANSWERS_HELD {
+            // Who asks faster than it is answered waits, until the next turn or the next batch.
+            self.yielded |= self.system.can_answer(self.mesh.returned());
+            return Flow::Park;
         }
         // Whoever watches the account sees the request, too.
         let mut found = Vec::new();
@@ -243,24 +278,6 @@ impl Shard {
         self.ask_outside(SystemRequest { service, options: options.into(), to });
     }
 
-    /// Asks for the event that tells how many connections an account has.
-    pub(crate) fn ask_for_connections(&mut self, account: AccountId) {
-        let policy = Arc::clone(&self.policy);
-        let name = policy.accounts.get(account).name();
-        let service = Service::Account(AccountTopic::Conns, name.into());
-        let to = Asker { account: AccountId::SYSTEM, reply: Box::default() };
-        let same = |waiting: &SystemRequest| waiting.service == service && waiting.to == to;
-        // A storm of connections of one account is one event a turn.
-        if self.system.waiting.iter().any(same) {
-            return;
-        }
-        if self.may_ask(AccountId::SYSTEM) {
-            self.ask_outside(SystemRequest { service, options: Box::default(), to });
-        } else {
-            self.clients.stats.events_dropped += 1;
-        }
-    }
-
     /// Publishes answers, as far as batches reach.
     pub(crate) fn publish_answers(&mut self) {
         if self.system.answers.is_empty() {
@@ -297,12 +314,12 @@ impl Shard {
     }
 
     /// Whether an account may ask one more question.
-    fn may_ask(&self, account: AccountId) -> bool {
+    pub(crate) fn may_ask(&self, account: AccountId) -> bool {
         let is_tenant = account != AccountId::SYSTEM;
         self.system.open < OPEN_MAX && !(is_tenant && self.system.open_to_tenants >= TENANTS_MAX)
     }
 
-    fn ask_outside(&mut self, request: SystemRequest) {
+    pub(crate) fn ask_outside(&mut self, request: SystemRequest) {
         self.system.open += 1;
         self.system.open_to_tenants += usize::from(request.to.account != AccountId::SYSTEM);
         self.clients.stats.system_requests += 1;
@@ -311,22 +328,12 @@ impl Shard {
 
     fn note_answer(&mut self, answer: SystemAnswer) {
         let SystemAnswer { to, content } = answer;
-        if let Content::Connections(account, facts) = &content
-            && to.reply.is_empty()
-        {
-            let body = self.connections_event(facts);
-            for subject in [
-                format!("$SYS.SERVER.ACCOUNT.{account}.CONNS"),
-                format!("$SYS.ACCOUNT.{account}.SERVER.CONNS"),
-            ] {
-                if self.hears(AccountId::SYSTEM, subject.as_bytes()) {
-                    self.note_event_to(AccountId::SYSTEM, subject.as_bytes(), body.clone());
-                }
-            }
+        if to.reply.is_empty() {
+            self.note_connections(content);
             return;
         }
         let Some(mut body) = self.render(content) else { return };
-        if self.system.answers.len() >= ANSWERS_MAX || to.reply.is_empty() {
+        if self.system.answers.len() >= ANSWERS_MAX {
             self.clients.stats.events_dropped += 1;
             return;
         }
@@ -338,44 +345,26 @@ impl Shard {
     fn render(&mut self, content: Content) -> Option<Vec<u8>> {
         let mut server = Vec::new();
         self.write_speaker(&mut server);
-        let (mut out, mut inner) = (Vec::new(), Vec::new());
+        let mut out = Vec::new();
         let mut object = Object::begin(&mut out);
         object.raw("server", &server);
         match content {
             Content::Nothing => return None,
             Content::Bare(text) => return Some(text),
-            Content::Connections(_, facts) => return Some(self.connections_event(&facts)),
+            Content::Connections(told) => {
+                return told.first().map(|(_, facts)| self.connections_event(facts));
+            }
             Content::Done => {}
+            Content::Unanswerable(why) => {
+                object.raw("data", b"null");
+                object.raw("error", &error_json(500, &why));
+            }
             Content::Data(json) => object.raw("data", &json),
             Content::Statsz(json) => object.raw("statsz", &json),
-            Content::Failed { code, why } => {
-                let mut error = Object::begin(&mut inner);
-                error.number("code", code.into());
-                error.text_if("description", &why);
-                error.end();
-                object.raw("error", &inner);
-            }
+            Content::Failed { code, why } => object.raw("error", &error_json(code, &why)),
         }
         object.end();
         Some(out)
-    }
-
-    /// The event of an account's connections: what it uses, behind who says so.
-    fn connections_event(&mut self, facts: &[u8]) -> Vec<u8> {
-        let (mut server, wall_ms) = (Vec::new(), self.wall_ms);
-        self.write_speaker(&mut server);
-        let mut out = Vec::new();
-        let mut object = Object::begin(&mut out);
-        event_text::typed(&mut object, "account_connections", wall_ms, &mut self.rng);
-        object.raw("server", &server);
-        object.end();
-        // Both are objects: the members of one follow those of the other.
-        if let Some(members) = facts.strip_prefix(b"{").filter(|rest| rest.len() > 1) {
-            out.pop();
-            out.push(b',');
-            out.extend_from_slice(members);
-        }
-        out
     }
 
     fn statsz_subject(&self) -> String {
@@ -397,67 +386,14 @@ impl Shard {
             });
         }
     }
-
-    /// The client with a number, unless it is the broker's own.
-    fn outsider(&self, number: ClientNumber) -> Option<Slot> {
-        let client = self.clients.iter().find(|client| client.number == number)?;
-        (client.closing.is_none() && !self.is_own(client.id.slot)).then_some(client.id.slot)
-    }
-
-    /// Who the asking client is.
-    fn user_info(&self, slot: Slot) -> Vec<u8> {
-        let client = self.clients.get(slot);
-        let badge = client.badge.as_deref();
-        let admitted = badge.and_then(|badge| badge.admitted.as_deref());
-        let account = self.policy.accounts.get(client.account).name();
-        let mut out = Vec::new();
-        let mut object = Object::begin(&mut out);
-        object.text("user", admitted.and_then(|it| it.user.as_deref()).unwrap_or(""));
-        object.text("account", account);
-        object.text_if("account_name", account);
-        let grant = admitted.and_then(|admitted| admitted.grant.as_deref());
-        object.text_if("user_name", grant.map_or("", |grant| &grant.name));
-        if let Some(permissions) = badge.and_then(Badge::permissions) {
-            object.raw("permissions", &permissions_json(permissions.written()));
-        }
-        if let Some(expires) = badge.and_then(|badge| badge.expires) {
-            object.number_if("expires", expires.since_ns(self.now));
-        }
-        object.end();
-        out
-    }
 }
 
-fn permissions_json(permissions: &Permissions) -> Vec<u8> {
+fn error_json(code: u16, why: &str) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut object = Object::begin(&mut out);
-    object.raw("publish", &rules_json(&permissions.publish));
-    object.raw("subscribe", &rules_json(&permissions.subscribe));
-    if let Some(grant) = permissions.responses {
-        let mut json = Vec::new();
-        let mut inner = Object::begin(&mut json);
-        inner.integer("max", grant.max.map_or(-1, i64::from));
-        inner.number("ttl", grant.expires_ns.unwrap_or(0));
-        inner.end();
-        object.raw("responses", &json);
-    }
-    object.end();
-    out
-}
-
-fn rules_json(rules: &Rules) -> Vec<u8> {
-    let texts = |rules: &[Rule]| -> Vec<String> {
-        let text = |rule: &Rule| match &rule.queue {
-            Some(queue) => format!("{} {queue}", rule.subject),
-            None => rule.subject.to_string(),
-        };
-        rules.iter().map(text).collect()
-    };
-    let mut out = Vec::new();
-    let mut object = Object::begin(&mut out);
-    object.list_if("allow", &texts(rules.allow.as_deref().unwrap_or(&[])));
-    object.list_if("deny", &texts(&rules.deny));
-    object.end();
+    let mut error = Object::begin(&mut out);
+    error.number("code", code.into());
+    error.text_if("description", why);
+    error.end();
     out
 }
 
@@ -468,5 +404,6 @@ const OPTIONS_MAX: usize = 64 * 1024;
 /// Requests of one shard that are not answered yet, and those of ordinary accounts among them.
 const OPEN_MAX: usize = 256;
 const TENANTS_MAX: usize = 64;
-/// Answers that wait to be published.
+/// Answers that wait to be published when clients are made to wait, and at most.
+const ANSWERS_HELD: usize = 256;
 const ANSWERS_MAX: usize = 1024;

@@ -21,11 +21,20 @@ pub(crate) enum TimerKind {
     Entry,
     /// The shard's own: a look for answers that nobody will send any more.
     Sweep,
+    /// The shard's own: accounts have more or fewer connections, and are to be told of.
+    Changed,
 }
 
 impl TimerKind {
-    const ALL: [Self; 6] =
-        [Self::Ping, Self::Deadline, Self::Expiry, Self::Pause, Self::Entry, Self::Sweep];
+    const ALL: [Self; 7] = [
+        Self::Ping,
+        Self::Deadline,
+        Self::Expiry,
+        Self::Pause,
+        Self::Entry,
+        Self::Sweep,
+        Self::Changed,
+    ];
 }
 
 #[derive(Debug, Clone, Copy)]

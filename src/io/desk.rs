@@ -18,6 +18,7 @@ use crate::core::auth::operator::OperatorState;
 use crate::core::ids::ShardId;
 use crate::core::policy::Policy;
 use crate::core::report::Page;
+use crate::core::system_requests::SystemRequest;
 
 /// A page that a shard was asked for.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Sheet {
 pub(crate) enum Errand {
     /// What the broker is, from now on.
     News(Box<News>),
+    /// A request that a shard met; its answer goes back by mail.
+    Request(ShardId, Box<SystemRequest>),
 }
 
 /// What the monitor tells of the broker beside its numbers; values that never change.

@@ -25,6 +25,7 @@ use crate::core::ids::{ListenerId, ShardId};
 use crate::core::report::Query;
 use crate::core::review::Settings;
 use crate::core::stats::Stats;
+use crate::core::system_requests::{Deed, SystemAnswer};
 
 /// What the supervisor sends to a shard.
 #[derive(Debug)]
@@ -39,6 +40,12 @@ pub(crate) enum Mail {
     LameDuck,
     /// A question with its number: the answer goes to the monitor.
     Query(u64, Box<Query>),
+    /// The answer to a request that the shard had.
+    SystemAnswer(Box<SystemAnswer>),
+    /// Something to be done with clients: what came of it goes to the monitor, with the number.
+    Deed(u64, Box<Deed>),
+    /// Say how the broker does, if anybody listens.
+    Heartbeat,
     /// There are as many clients too many: tell and close them.
     Surplus(usize),
     /// Close as many clients, writing what waits.

@@ -11,7 +11,7 @@ use mio::{Events, Poll, Token};
 
 use super::bell::Sleep;
 use super::clock::Clock;
-use super::desk::Sheet;
+use super::desk::{Errand, Sheet};
 use super::doorkeeper::Doorkeeper;
 use super::exchange::{Exchange, Mail};
 use super::lobby::{Lobby, Who};
@@ -19,6 +19,7 @@ use super::log::{Level, Line, Log};
 use super::socket::Sockets;
 use super::sparse::Sparse;
 use crate::core::ids::ShardId;
+use crate::core::report::{Page, Rows};
 use crate::core::shard::{Closed, Shard, ShardSetup};
 use crate::core::system_requests::{Asker, Content, SystemAnswer};
 use crate::core::time::Instant;
@@ -206,6 +207,13 @@ impl Reactor {
                     let shard = self.me;
                     self.exchange.desk.bring(Sheet { shard, question, page });
                 }
+                Mail::SystemAnswer(answer) => turn.handle_system_answer(*answer),
+                Mail::Deed(question, deed) => {
+                    let rows = Rows::Met(turn.handle_deed(&deed));
+                    let (shard, page) = (self.me, Page { rows, next: None });
+                    self.exchange.desk.bring(Sheet { shard, question, page });
+                }
+                Mail::Heartbeat => turn.handle_heartbeat(),
                 Mail::Surplus(count) => turn.handle_surplus(count),
                 Mail::EndOf(count) => turn.handle_end_of(count),
                 Mail::Hold(rendezvous) => self.stand_still(turn, &rendezvous),
@@ -307,7 +315,10 @@ impl Reactor {
     fn close(&mut self, turn: &mut Turn<Ticking>) {
         self.has_questions = self.doorkeeper.ask(turn, &self.log, self.clock.now());
         while let Some(request) = turn.poll_system_request() {
-            self.turned_down.push(request.to);
+            let errand = Errand::Request(self.me, Box::new(request));
+            if let Err(Errand::Request(_, request)) = self.exchange.desk.ask(errand) {
+                self.turned_down.push(request.to);
+            }
         }
         while let Some(closed) = turn.poll_closed() {
             self.doorkeeper.release(closed.client);

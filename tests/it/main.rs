@@ -42,6 +42,7 @@ mod signals;
 mod slow;
 mod system;
 mod system_events;
+mod system_requests;
 mod tls;
 mod tls_faults;
 mod tls_files;

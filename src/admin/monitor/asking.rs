@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::Monitor;
 use crate::core::ids::ShardId;
 use crate::core::report::{Query, Rows};
+use crate::core::system_requests::Deed;
 use crate::io::desk::Sheet;
 use crate::io::exchange::Mail;
 
@@ -69,6 +70,21 @@ impl Monitor {
             }
         }
         extent
+    }
+
+    /// Has something done by all shards, and waits for what came of it.
+    pub(super) fn have_done(&mut self, deed: &Deed) -> Vec<Rows> {
+        self.question += 1;
+        let (mut open, mut met) = (0usize, Vec::new());
+        for shard in self.exchange.shards() {
+            let mail = Mail::Deed(self.question, Box::new(deed.clone()));
+            open += usize::from(self.exchange.send(shard, mail).is_ok());
+        }
+        while met.len() < open {
+            let Some(sheet) = self.next_sheet() else { break };
+            met.push(sheet.page.rows);
+        }
+        met
     }
 
     /// All shards.

@@ -19,7 +19,9 @@ mod options;
 mod page;
 mod process;
 mod refusal;
+mod requests;
 mod serving;
+mod statsz;
 mod statusz;
 mod subsz;
 mod varz;
@@ -35,10 +37,13 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token};
 
 use super::run_error::RunError;
+use super::supervisor::Ended;
 use super::taking_over::Inherited;
 use super::welcome::Place;
 use crate::config::Config;
 use crate::config::listen::{Address, Tls};
+use crate::core::ids::ShardId;
+use crate::core::system_requests::SystemAnswer;
 use crate::io::accept::Listener;
 use crate::io::clock::Clock;
 use crate::io::desk::{Desk, Errand, News, Sheet};
@@ -51,6 +56,7 @@ use crate::io::worker::WorkerPool;
 use accounts::Usage;
 use moments::Calendar;
 use process::Process;
+use statsz::Pulse;
 use statusz::History;
 
 /// See the module's head.
@@ -71,6 +77,11 @@ pub(super) struct Monitor {
     /// The number of the present question to shards, when each was last asked, and until when
     /// answers are waited for.
     question: u64,
+    /// Answers to requests that their shards had no room for.
+    unsent: Vec<(ShardId, SystemAnswer)>,
+    pulse: Pulse,
+    /// Asks the supervisor for what only it can do.
+    wishes: Arc<Ended>,
     asked: Vec<Option<Instant>>,
     patience: Instant,
 }
@@ -130,6 +141,7 @@ impl Opening {
         workers: Arc<WorkerPool<Task>>,
         clock: Clock,
         log: Log,
+        wishes: Arc<Ended>,
     ) -> io::Result<JoinHandle<()>> {
         let calendar = Calendar::new(clock);
         let Self { poll, http, sheets, .. } = self;
@@ -147,6 +159,9 @@ impl Opening {
             history: History::default(),
             requests: BTreeMap::new(),
             question: 0,
+            unsent: Vec::new(),
+            pulse: Pulse::default(),
+            wishes,
             asked: Vec::new(),
             patience: Instant::now(),
         };
@@ -174,17 +189,22 @@ impl Monitor {
     fn run_errand(&mut self, errand: Errand) {
         match errand {
             Errand::News(news) => self.news = *news,
+            Errand::Request(shard, request) => self.serve_request(shard, *request),
         }
     }
 
     /// How long the thread may sleep for the sake of what is done at certain times.
     fn due_in(&self) -> Option<Duration> {
-        self.process.due_in(Instant::now())
+        let now = Instant::now();
+        let due = [self.process.due_in(now), self.resend_in(), Some(self.pulse.due_in(now))];
+        due.into_iter().flatten().min()
     }
 
     /// Does what is done at certain times.
     fn do_what_is_due(&mut self) {
         self.process.look(Instant::now());
+        self.send_waiting_answers();
+        self.beat();
     }
 }
 

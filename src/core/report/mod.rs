@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::close::CloseReason;
 use super::ids::{AccountId, ConnId};
 use super::shard::Shard;
+use super::system_requests::Met;
 use super::time::Instant;
 use account::AccountUse;
 use client::{ClientFacts, ClientFilter, Key, SortBy};
@@ -84,6 +85,8 @@ pub enum Rows {
     },
     /// Clients.
     Clients(Vec<ClientFacts>),
+    /// What came of something that was to be done.
+    Met(Met),
     /// Clients that have left.
     Closed(Vec<Arc<ClosedClient>>),
     /// What accounts use; an account may be told more than once, to be added up.
