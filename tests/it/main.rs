@@ -40,6 +40,7 @@ mod secure_tools;
 mod service_manager;
 mod signals;
 mod slow;
+mod status_page;
 mod system;
 mod system_events;
 mod system_requests;

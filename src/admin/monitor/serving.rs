@@ -48,12 +48,7 @@ impl Monitor {
         }
         if known == "/" {
             *self.requests.entry("/").or_default() += 1;
-            return Response {
-                status: 200,
-                content_type: "text/html; charset=utf-8",
-                body: page::HTML.as_bytes().to_vec(),
-                headers: "X-Content-Type-Options: nosniff\r\n",
-            };
+            return page::at(&request.path);
         }
         if known == "/metrics" {
             *self.requests.entry("/metrics").or_default() += 1;
