@@ -46,3 +46,4 @@ pub mod proxy;
 mod scan;
 pub mod server_op;
 pub mod subject;
+pub mod websocket;

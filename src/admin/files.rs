@@ -22,14 +22,21 @@ impl Supervisor {
         let path = ports_path(folder, &self.executable);
         let requires_tls = |tls: &Tls| !tls.allow_non_tls;
         let listeners = self.config.listeners.iter().zip(&self.listeners);
-        let urls = listeners.filter_map(|(config, open)| {
+        let (mut clients, mut websocket) = (Vec::new(), Vec::new());
+        for (config, open) in listeners {
+            let Some(address) = open.listener.address() else { continue };
             let required = config.tls.as_ref().is_some_and(requires_tls);
-            let scheme = if required { "tls" } else { "nats" };
-            Some(urls(scheme, open.listener.address()?))
-        });
+            match (&config.websocket, required) {
+                (None, false) => clients.extend(urls("nats", address)),
+                (None, true) => clients.extend(urls("tls", address)),
+                (Some(_), false) => websocket.extend(urls("ws", address)),
+                (Some(_), true) => websocket.extend(urls("wss", address)),
+            }
+        }
         let monitoring = self.monitor_url.map(|(scheme, address)| self::urls(scheme, address));
         let monitoring = monitoring.unwrap_or_default();
-        if let Err(error) = write_ports(&path, &urls.flatten().collect::<Vec<_>>(), &monitoring) {
+        let lists = [("nats", clients), ("monitoring", monitoring), ("websocket", websocket)];
+        if let Err(error) = write_ports(&path, lists) {
             let (path, error) = (path.display(), errno::plain(&error));
             let text = format!("Error writing ports file ({path}): open {path}: {error}");
             self.log.line(Level::Error, text);
@@ -155,11 +162,11 @@ fn ports_path(folder: &str, executable: &str) -> PathBuf {
 ///
 /// Who waits for the file to appear must not find half of it: it is written under another name
 /// and renamed.
-fn write_ports(path: &Path, clients: &[String], monitoring: &[String]) -> io::Result<()> {
+fn write_ports(path: &Path, lists: [(&str, Vec<String>); 3]) -> io::Result<()> {
     let mut ports = Map::new();
-    for (name, urls) in [("nats", clients), ("monitoring", monitoring)] {
+    for (name, urls) in lists {
         if !urls.is_empty() || name == "nats" {
-            let urls = urls.iter().map(|url| Value::String(url.clone())).collect();
+            let urls = urls.into_iter().map(Value::String).collect();
             ports.insert(name.to_owned(), Value::Array(urls));
         }
     }

@@ -13,13 +13,14 @@ use mio::{Interest, Registry, Token};
 use super::run_error::RunError;
 use super::taking_over::Inherited;
 use super::welcome::Place;
-use crate::config::Config;
 use crate::config::listen::{self, Address};
+use crate::config::{Config, Limits};
 use crate::core::arrival::Entrance;
 use crate::core::ids::ListenerId;
 use crate::io::accept::Listener;
 use crate::io::gate::Gate;
 use crate::io::tls::{Acceptor, TlsError};
+use crate::io::websocket::Reception;
 
 /// One open listener.
 #[derive(Debug)]
@@ -42,10 +43,11 @@ pub(super) fn open_all(
     if config.listeners.len() > ListenerId::COUNT_MAX {
         return Err(RunError::Listeners(ListenerId::COUNT_MAX));
     }
+    let limits = &config.limits;
     let open_one = |(n, listener): (usize, &listen::Listener)| {
         let place = Place::of(&listener.name, &listener.address);
         let socket = inherited.as_mut().and_then(|it| it.take_listener(&place));
-        open(n, listener, socket)
+        open(n, listener, limits, socket)
     };
     config.listeners.iter().enumerate().map(open_one).collect()
 }
@@ -53,10 +55,12 @@ pub(super) fn open_all(
 fn open(
     n: usize,
     config: &listen::Listener,
+    limits: &Limits,
     inherited: Option<OwnedFd>,
 ) -> Result<Listening, RunError> {
     let id = ListenerId::new(n).ok_or(RunError::Listeners(ListenerId::COUNT_MAX))?;
-    let gate = gate(config).map_err(|error| RunError::Tls(config.name.to_string(), error))?;
+    let gate =
+        gate(config, limits).map_err(|error| RunError::Tls(config.name.to_string(), error))?;
     let open = match inherited {
         Some(socket) => Listener::adopt(socket, &config.address),
         None => Listener::open(&config.address),
@@ -83,15 +87,17 @@ fn open(
 }
 
 /// What connections of a listener meet; reads its certificates.
-pub(super) fn gate(config: &listen::Listener) -> Result<Gate, TlsError> {
+fn gate(config: &listen::Listener, limits: &Limits) -> Result<Gate, TlsError> {
     let tls = config.tls.as_ref().map(Acceptor::load).transpose()?;
-    Ok(Gate { tls, proxy_protocol: config.proxy_protocol })
+    let websocket = config.websocket.as_ref().map(|wishes| Reception::new(wishes, limits));
+    Ok(Gate { tls, proxy_protocol: config.proxy_protocol, websocket })
 }
 
 /// What connections of every listener meet; reads all certificates.
 pub(super) fn gates(config: &Config) -> Result<Vec<Gate>, RunError> {
     let named = |listener: &listen::Listener| {
-        gate(listener).map_err(|error| RunError::Tls(listener.name.to_string(), error))
+        gate(listener, &config.limits)
+            .map_err(|error| RunError::Tls(listener.name.to_string(), error))
     };
     config.listeners.iter().map(named).collect()
 }
@@ -129,12 +135,15 @@ fn entrance(config: &listen::Listener, open: &Listener, mut info: ServerInfo) ->
             info.port = 0;
         }
     }
-    if let Some(advertise) = &config.advertise {
+    let websocket = config.websocket.as_deref();
+    // As with nats-server, WebSocket clients are told of an advertised address by other servers
+    // only.
+    if let Some(advertise) = config.advertise.as_ref().filter(|_| websocket.is_none()) {
         (info.host, info.port) = advertised(advertise, info.port);
     }
     if let Some(tls) = &config.tls {
         info.tls_required = !tls.allow_non_tls;
-        info.tls_available = tls.allow_non_tls;
+        info.tls_available = tls.allow_non_tls || websocket.is_some();
         info.tls_verify = tls.verify || tls.verify_and_map;
     }
     Entrance {
@@ -142,6 +151,8 @@ fn entrance(config: &listen::Listener, open: &Listener, mut info: ServerInfo) ->
         connection_type: config.connection_type,
         maps_certificates: config.tls.as_ref().is_some_and(|tls| tls.verify_and_map),
         behind_proxy: config.proxy_protocol,
+        entry_timeout_ns: websocket.and_then(|wishes| wishes.entry_timeout_ns),
+        ping_interval_ns: websocket.and_then(|wishes| wishes.ping_interval_ns),
     }
 }
 

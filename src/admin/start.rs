@@ -35,6 +35,7 @@ use crate::core::time::Instant;
 use crate::io::clock::Clock;
 use crate::io::desk::Desk;
 use crate::io::doorkeeper::Task;
+use crate::io::gate::Gate;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::LogTarget;
 use crate::io::resolver::Origin;
@@ -210,6 +211,10 @@ impl Supervisor {
         self.write_ports_file();
         let line = |text| self.log.line(Level::Info, text);
         for Listening { place, gate, .. } in &self.listeners {
+            if gate.websocket.is_some() {
+                self.announce_websocket(place, gate);
+                continue;
+            }
             line(format!("Listening for client connections on {place}"));
             if let Some(tls) = &gate.tls {
                 let word = if tls.allow_non_tls { "available" } else { "required" };
@@ -225,6 +230,16 @@ impl Supervisor {
         }
         line("Server is ready".to_owned());
         self.notify.ready();
+    }
+
+    fn announce_websocket(&self, place: &str, gate: &Gate) {
+        let scheme = if gate.tls.is_some() { "wss" } else { "ws" };
+        let text = format!("Listening for websocket clients on {scheme}://{place}");
+        self.log.line(Level::Info, text);
+        if gate.tls.is_none() {
+            let text = "Websocket not configured with TLS. DO NOT USE IN PRODUCTION!";
+            self.log.line(Level::Warn, text.to_owned());
+        }
     }
 }
 

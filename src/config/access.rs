@@ -48,6 +48,19 @@ pub struct Access {
     pub address_connections_max: Option<u32>,
     /// Flow of each connection (Fanfare's own `rate_limits` at the top level).
     pub connection_rate: Rate,
+    /// What WebSocket clients are asked instead of `single`, `token` and `no_auth_user`.
+    pub websocket: Option<WebSocketAccess>,
+}
+
+/// `websocket { authorization, no_auth_user }`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebSocketAccess {
+    /// The one user.
+    pub single: Option<(Box<str>, Secret)>,
+    /// The token.
+    pub token: Option<Secret>,
+    /// The user that clients without any credentials become.
+    pub no_auth_user: Option<Box<str>>,
 }
 
 /// How a user proves who it is.

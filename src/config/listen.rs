@@ -3,6 +3,7 @@
 //! Absent: sockets and certificates themselves (`io`); files are named here, not read.
 
 use super::access::ConnectionType;
+use super::websocket::WebSocket;
 
 /// One place to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Listener {
     pub connection_type: ConnectionType,
     /// Connections through this listener; `None` for any number.
     pub connections_max: Option<u32>,
+    /// Its clients speak WebSocket, after a request of HTTP.
+    pub websocket: Option<Box<WebSocket>>,
 }
 
 impl Listener {
@@ -34,6 +37,7 @@ impl Listener {
             proxy_protocol: false,
             connection_type: ConnectionType::Standard,
             connections_max: None,
+            websocket: None,
         }
     }
 }

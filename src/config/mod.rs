@@ -16,6 +16,7 @@ pub mod reload;
 mod secret;
 pub mod text;
 pub mod transform;
+pub mod websocket;
 
 pub use access::Access;
 pub use limits::{Limits, LimitsError};

@@ -292,6 +292,7 @@ fn access(old: &Access, new: &Access) -> Vec<String> {
     let (before, after) = (old.address_connections_max, new.address_connections_max);
     lines.shown("max_address_connections", count(before), count(after));
     lines.named("rate_limits", &old.connection_rate, &new.connection_rate);
+    lines.named("websocket authorization", &old.websocket, &new.websocket);
     lines.0.dedup();
     lines.0
 }
@@ -323,6 +324,7 @@ fn listener(old: &Listener, new: &Listener) -> Vec<String> {
     lines.named("connection_type", &old.connection_type, &new.connection_type);
     let bounds = (count(old.connections_max), count(new.connections_max));
     lines.shown("max_connections", bounds.0, bounds.1);
+    lines.named("websocket", &old.websocket, &new.websocket);
     tls(&mut lines, old.tls.as_ref(), new.tls.as_ref());
     if &*new.name != "default" {
         for line in &mut lines.0 {

@@ -26,7 +26,6 @@ use super::session::Flow;
 use super::shard::Shard;
 use super::timer::TimerKind;
 use crate::config::Secret;
-use crate::config::access::ConnectionType;
 
 /// A client that was not let in, for the operator's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +57,11 @@ impl Shard {
     }
 
     /// Asks for a decision about a client that said CONNECT.
-    pub(crate) fn ask_to_enter(&mut self, slot: Slot, options: ConnectOptions) -> Flow {
+    pub(crate) fn ask_to_enter(&mut self, slot: Slot, mut options: ConnectOptions) -> Flow {
+        let badge = self.clients.get(slot).badge.as_ref();
+        if let Some(cookies) = badge.and_then(|badge| badge.cookies.as_ref()) {
+            cookies.fill_in(&mut options);
+        }
         let request = self.request(slot, &options);
         self.ask(slot, request, Some(Box::new(options)))
     }
@@ -365,7 +368,7 @@ impl Shard {
             },
             nonce: client.badge.as_ref().map(|badge| badge.nonce.clone()).unwrap_or_default(),
             address: super::shard::ip_of(&client.peer).parse::<IpAddr>().ok(),
-            connection_type: entrance.map_or(ConnectionType::Standard, |e| e.connection_type),
+            connection_type: self.way_of(slot),
             map_certificate: entrance.is_some_and(|entrance| entrance.maps_certificates),
             tls: client.tls.clone(),
             wall_ms: self.wall_ms,

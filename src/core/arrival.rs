@@ -10,7 +10,7 @@ use fanfare_protocol::encode;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::info::ServerInfo;
 
-use super::auth::TlsPeer;
+use super::auth::{Cookies, TlsPeer};
 use super::badge::Standing;
 use super::close::CloseReason;
 use super::ids::{ClientNumber, ConnId, ListenerId, Slot};
@@ -28,6 +28,10 @@ pub struct Entrance {
     pub maps_certificates: bool,
     /// A proxy may say who the peer is: the greeting does not, unless it is known by then.
     pub behind_proxy: bool,
+    /// Time to come in, in nanoseconds; the policy's when absent.
+    pub entry_timeout_ns: Option<u64>,
+    /// Time between PINGs to a silent client, in nanoseconds; everybody's when absent.
+    pub ping_interval_ns: Option<u64>,
 }
 
 impl Default for Entrance {
@@ -37,6 +41,8 @@ impl Default for Entrance {
             connection_type: ConnectionType::Standard,
             maps_certificates: false,
             behind_proxy: false,
+            entry_timeout_ns: None,
+            ping_interval_ns: None,
         }
     }
 }
@@ -78,6 +84,8 @@ pub struct Arrival {
     /// What the client is asked to sign, where anybody looks at signatures: it must come from a
     /// source that nobody can guess.
     pub nonce: Option<Box<str>>,
+    /// What stands for what its CONNECT leaves out.
+    pub cookies: Option<Box<Cookies>>,
 }
 
 impl Arrival {
@@ -90,6 +98,7 @@ impl Arrival {
             admission: Admission::Admitted,
             transport: Transport::Clear,
             nonce: None,
+            cookies: None,
         }
     }
 }
@@ -108,6 +117,9 @@ impl Shard {
         let is_decided = !client.places.undecided;
         if let Some(nonce) = arrival.nonce {
             client.badge.get_or_insert_default().nonce = nonce;
+        }
+        if let Some(cookies) = arrival.cookies {
+            client.badge.get_or_insert_default().cookies = Some(cookies);
         }
         if self.policy.asks() {
             self.clients.get_mut(id.slot).standing = Standing::Stranger;
@@ -130,8 +142,27 @@ impl Shard {
     pub(crate) fn entry_timeout_ns(&self, slot: Slot) -> u64 {
         match self.clients.get(slot).standing {
             Standing::Bound => self.limits.connect_timeout_ns,
-            Standing::Stranger | Standing::Waiting => self.policy.entry_timeout_ns,
+            Standing::Stranger | Standing::Waiting => {
+                let own = self.entrance_of(slot).and_then(|entrance| entrance.entry_timeout_ns);
+                own.unwrap_or(self.policy.entry_timeout_ns)
+            }
         }
+    }
+
+    /// Time between PINGs to a silent client, in nanoseconds.
+    pub(crate) fn ping_interval_ns(&self, slot: Slot) -> u64 {
+        let own = self.entrance_of(slot).and_then(|entrance| entrance.ping_interval_ns);
+        own.unwrap_or(self.limits.ping_interval_ns)
+    }
+
+    /// How a client is connected.
+    pub(crate) fn way_of(&self, slot: Slot) -> ConnectionType {
+        let entrance = self.entrance_of(slot);
+        entrance.map_or(ConnectionType::Standard, |entrance| entrance.connection_type)
+    }
+
+    fn entrance_of(&self, slot: Slot) -> Option<&Entrance> {
+        self.entrances.get(self.clients.get(slot).listener.index())
     }
 
     /// A client's handshake is through.
@@ -190,7 +221,7 @@ impl Shard {
     }
 
     fn begin_timers(&mut self, slot: Slot) {
-        let first = FIRST_PING_NS.min(self.limits.ping_interval_ns);
+        let first = FIRST_PING_NS.min(self.ping_interval_ns(slot));
         let mut first = first + self.jitter(first / 5);
         let timeout = self.entry_timeout_ns(slot);
         if timeout > 0 {

@@ -5,7 +5,7 @@
 
 use fanfare_protocol::connect::ConnectOptions;
 
-use super::auth::Admitted;
+use super::auth::{Admitted, Cookies};
 use super::bucket::TokenBucket;
 use super::grants::ResponseGrants;
 use super::permissions::Permissions;
@@ -28,6 +28,8 @@ pub(crate) enum Standing {
 pub(crate) struct Badge {
     /// What the client signs.
     pub(crate) nonce: Box<str>,
+    /// What stands for what its CONNECT leaves out.
+    pub(crate) cookies: Option<Box<Cookies>>,
     /// The CONNECT whose decision is still waited for, if it was a CONNECT that asked.
     pub(crate) pending: Option<Box<ConnectOptions>>,
     /// When it began to wait for a decision.

@@ -33,7 +33,9 @@ impl Shard {
         }
         // To guests, too, nats-server says so once they are in.
         let authority = &self.policy.authority;
-        info.auth_required = authority.is_required() || account.is_some() && !authority.is_open();
+        let way = entrance.connection_type;
+        info.auth_required =
+            authority.is_required_of(way) || account.is_some() && !authority.is_open_to(way);
         info.acc_is_sys = account == Some(AccountId::SYSTEM);
         info.max_payload = payload_max as u64;
         if let Some(account) = account {

@@ -71,7 +71,7 @@ impl Gather {
     }
 
     /// The slices to write, in order; at most [`PARTS_MAX`] of them.
-    pub(crate) fn slices<'a>(&'a self, spool: &'a Spool) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn slices<'a>(&'a self, spool: &'a Spool) -> impl Iterator<Item = &'a [u8]> + Clone {
         let mut skip = self.skip;
         self.parts.iter().filter_map(move |part| {
             let slice = match *part {

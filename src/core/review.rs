@@ -94,6 +94,7 @@ impl Shard {
 
     fn review_client(&mut self, slot: Slot) {
         let policy = Arc::clone(&self.policy);
+        let is_open = policy.authority.is_open_to(self.way_of(slot));
         let client = self.clients.get_mut(slot);
         if client.closing.is_some() {
             return;
@@ -101,7 +102,7 @@ impl Shard {
         match client.standing {
             Standing::Bound => {}
             // Nobody is asked any more, so that nobody else would bind it.
-            Standing::Stranger if policy.authority.is_open() => client.standing = Standing::Bound,
+            Standing::Stranger if is_open => client.standing = Standing::Bound,
             // It came in while nobody was asked.
             Standing::Stranger if client.connected => {}
             Standing::Stranger | Standing::Waiting => return,
@@ -110,7 +111,7 @@ impl Shard {
         let admitted = client.badge.as_ref().and_then(|badge| badge.admitted.as_deref());
         let readmitted = match admitted {
             Some(admitted) => policy.authority.readmit(admitted, self.wall_ms),
-            None if policy.authority.is_open() => {
+            None if is_open => {
                 self.set_pace(slot);
                 self.refresh_choices(slot);
                 return;

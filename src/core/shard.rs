@@ -471,7 +471,9 @@ impl Shard {
 
 /// The address in `ip:port`, without the brackets of an IPv6 one; nothing for peers without one.
 pub(super) fn ip_of(peer: &str) -> &str {
-    let Some((ip, port)) = peer.rsplit_once(':') else { return "" };
+    // What a proxy said of it stands in front.
+    let own = peer.rsplit_once('/').map_or(peer, |(_, own)| own);
+    let Some((ip, port)) = own.rsplit_once(':') else { return "" };
     if port.parse::<u16>().is_err() {
         return "";
     }

@@ -79,7 +79,7 @@ impl Shard {
 
     /// Sends a PING to a silent client, or ends one that answered none.
     pub(crate) fn ping_due(&mut self, slot: Slot) {
-        let (now, interval) = (self.now, self.limits.ping_interval_ns);
+        let (now, interval) = (self.now, self.ping_interval_ns(slot));
         let client = self.clients.get_mut(slot);
         client.places.ping_timer = false;
         if client.closing.is_some() {

@@ -13,6 +13,7 @@ use fanfare_protocol::error::ProtocolError;
 use super::admission::Refused;
 use super::arrival::{Arrival, Entrance};
 use super::auth::{Decision, Question, TlsPeer};
+use super::badge::Standing;
 use super::batch::{Batch, Lane};
 use super::clients::Client;
 use super::close::CloseReason;
@@ -75,6 +76,8 @@ pub enum ReadOutcome {
     Ended,
     /// The socket is broken.
     Failed,
+    /// What came is not acceptable to a layer below: the client is to be closed for this.
+    Refused(CloseReason),
 }
 
 /// What writing a socket achieved.
@@ -246,13 +249,26 @@ impl Turn<Reading> {
         room
     }
 
+    /// Whether the client that [`Turn::poll_read`] named has said who it is: a layer below may
+    /// then hold more for it.
+    pub fn has_entered(&self) -> bool {
+        let slot = self.phase.client.and_then(|client| self.shard.clients.resolve(client));
+        slot.is_some_and(|slot| {
+            let client = self.shard.clients.get(slot);
+            client.connected && client.standing == Standing::Bound
+        })
+    }
+
     /// What the read into the room brought.
     pub fn handle_read(&mut self, outcome: ReadOutcome) {
         let Some(id) = self.phase.client.take() else { return };
         let Some(slot) = self.shard.clients.resolve(id) else { return };
         let bytes = match outcome {
             ReadOutcome::Bytes(bytes) | ReadOutcome::More(bytes) => bytes,
-            ReadOutcome::WouldBlock | ReadOutcome::Ended | ReadOutcome::Failed => 0,
+            ReadOutcome::WouldBlock
+            | ReadOutcome::Ended
+            | ReadOutcome::Failed
+            | ReadOutcome::Refused(_) => 0,
         };
         if self.phase.rest + bytes > 0 {
             self.shard.arena.commit(id, self.phase.rest + bytes);
@@ -271,6 +287,7 @@ impl Turn<Reading> {
                 self.shard.ended.push(id);
             }
             ReadOutcome::Failed => self.shard.clients.doom(slot, CloseReason::ReadError),
+            ReadOutcome::Refused(reason) => self.shard.clients.doom(slot, reason),
         }
     }
 
@@ -356,7 +373,7 @@ impl Turn<Writing> {
 
     /// The bytes of the client that [`Turn::poll_write`] named, in at most
     /// [`Turn::SLICES_MAX`] pieces.
-    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.shard.clients.gather.slices(&self.shard.clients.spool)
     }
 

@@ -1,19 +1,19 @@
-//! What stands between a socket and its client: a PROXY header, a choice, a handshake, then TLS.
+//! What stands between a socket and its client: a PROXY header, a choice, a handshake, then TLS; a
+//! request of HTTP, then frames.
 //!
 //! Absent: the client, and the order of turns (`lobby`). A layer is a value that is told to go on
 //! and says how far it came. A connection in clear has none.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fanfare_protocol::error::ProtocolError;
-use fanfare_protocol::proxy::{self, ProxyError, ProxyStep};
+use fanfare_protocol::proxy::{self, ProxyStep};
 
+use super::fault::Fault;
 use super::gate::Gate;
 use super::stream::{Stream, would_block};
-use super::tls::{Rooms, Session, Shake, ShakeError};
+use super::tls::{self, Session, Shake, ShakeError};
+use super::websocket::{self, Budget, Packing, Pipe, Progress, Upgrade, Visitor};
 use crate::config::listen::HandshakeFirst;
 use crate::core::auth::TlsPeer;
 use crate::core::close::CloseReason;
@@ -34,6 +34,13 @@ pub(super) struct Layer {
     pub(super) queued: bool,
     /// Whether the peer has ended its side.
     pub(super) hangup: bool,
+}
+
+/// Rooms that all connections of a shard use in turn.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    tls: tls::Rooms,
+    packing: Packing,
 }
 
 /// What comes first.
@@ -65,6 +72,18 @@ enum Stage {
     Shaking(Box<Session>),
     /// It is through.
     Open(Box<Session>),
+    /// A request is coming.
+    Request(Box<Request>),
+    /// It was granted.
+    Frames(Option<Box<Session>>, Box<websocket::Session>),
+}
+
+/// A request of HTTP, and the TLS that it comes through.
+#[derive(Debug)]
+struct Request {
+    tls: Option<Box<Session>>,
+    peer: Option<Arc<TlsPeer>>,
+    upgrade: Upgrade,
 }
 
 /// How far a layer came.
@@ -80,72 +99,10 @@ pub(super) enum Advance {
     Clear,
     /// The handshake is through.
     Secured(Arc<TlsPeer>),
+    /// Frames begin, in clear or in TLS.
+    Upgraded(Visitor, Option<Arc<TlsPeer>>),
     /// The connection is over.
     Failed(Fault),
-}
-
-/// Why a connection ended before it was ready.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The peer went away.
-    Ended,
-    Socket(io::Error),
-    Proxy(ProxyError),
-    Shake(ShakeError),
-    /// More handshakes than may begin.
-    Throttled,
-    /// Nothing came in time.
-    Late,
-    /// The handshake was not through in time.
-    LateShake,
-}
-
-impl Fault {
-    pub(super) fn reason(&self) -> CloseReason {
-        match self {
-            Self::Ended => CloseReason::ClientClosed,
-            Self::Socket(_) => CloseReason::ReadError,
-            Self::Proxy(_) | Self::Late => CloseReason::ProtocolViolation,
-            Self::Shake(_) | Self::LateShake => CloseReason::TlsHandshakeError,
-            Self::Throttled => CloseReason::MaxConnectionsExceeded,
-        }
-    }
-
-    /// What the client is told, in clear.
-    pub(super) fn answer(&self) -> Option<ProtocolError> {
-        match self {
-            Self::LateShake => Some(ProtocolError::TlsRequired),
-            Self::Throttled => Some(ProtocolError::ConnectionThrottled),
-            Self::Ended | Self::Socket(_) | Self::Proxy(_) | Self::Shake(_) | Self::Late => None,
-        }
-    }
-
-    /// Whether an operator should see it without asking.
-    pub(super) fn is_error(&self) -> bool {
-        match self {
-            Self::Proxy(_) | Self::Shake(ShakeError::Tls(_) | ShakeError::NotPinned) => true,
-            Self::Shake(ShakeError::Ended | ShakeError::NotTls | ShakeError::Socket(_))
-            | Self::Ended
-            | Self::Socket(_)
-            | Self::Throttled
-            | Self::Late
-            | Self::LateShake => false,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended => f.write_str("the peer closed before it was let in"),
-            Self::Socket(error) => write!(f, "socket error before it was let in: {error}"),
-            Self::Proxy(error) => write!(f, "Error reading PROXY protocol header: {error}"),
-            Self::Shake(error) => write!(f, "TLS handshake error: {error}"),
-            Self::Throttled => f.write_str("rejected due to TLS rate limiting"),
-            Self::Late => f.write_str("timeout reading PROXY protocol header"),
-            Self::LateShake => f.write_str("TLS handshake timeout"),
-        }
-    }
 }
 
 impl Layer {
@@ -163,7 +120,7 @@ impl Layer {
 
     /// Whether it is not known yet what the client's bytes travel in.
     pub(super) fn is_waiting(&self) -> bool {
-        !matches!(self.stage, Stage::Open(_))
+        !matches!(self.stage, Stage::Open(_) | Stage::Frames(..))
     }
 
     /// Greets first after all, because the client did not begin.
@@ -194,8 +151,9 @@ impl Layer {
             Stage::Threshold => self.choose(now),
             Stage::Choice | Stage::Sniff => self.sniff(stream, now),
             Stage::Hello => self.begin(stream),
-            Stage::Shaking(_) => self.shake(stream, rooms),
-            Stage::Open(_) => Advance::Wait,
+            Stage::Shaking(_) => self.shake(stream, rooms, now),
+            Stage::Request(_) => self.go_on_with_request(stream, rooms),
+            Stage::Open(_) | Stage::Frames(..) => Advance::Wait,
         }
     }
 
@@ -208,7 +166,8 @@ impl Layer {
                 Advance::Failed(Fault::Late)
             }
             Stage::Hello | Stage::Shaking(_) => Advance::Failed(Fault::LateShake),
-            Stage::Open(_) => Advance::Wait,
+            Stage::Request(_) => Advance::Failed(Fault::LateRequest),
+            Stage::Open(_) | Stage::Frames(..) => Advance::Wait,
         }
     }
 
@@ -230,7 +189,13 @@ impl Layer {
     }
 
     fn choose(&mut self, now: Instant) -> Advance {
-        let Some(tls) = &self.gate.tls else { return Advance::Clear };
+        let Some(tls) = &self.gate.tls else {
+            return if self.gate.websocket.is_some() {
+                self.expect_request(None, None, now)
+            } else {
+                Advance::Clear
+            };
+        };
         let (stage, wait) = match (self.order, tls.handshake_first) {
             (Order::Handshake, HandshakeFirst::Auto(wait)) => (Stage::Choice, wait),
             (Order::Greeting, _) if tls.allow_non_tls => (Stage::Sniff, tls.timeout_ns),
@@ -291,18 +256,57 @@ impl Layer {
         }
     }
 
-    fn shake(&mut self, stream: &Stream, rooms: &mut Rooms) -> Advance {
+    fn expect_request(
+        &mut self,
+        tls: Option<Box<Session>>,
+        peer: Option<Arc<TlsPeer>>,
+        now: Instant,
+    ) -> Advance {
+        let upgrade = Upgrade::default();
+        self.stage = Stage::Request(Box::new(Request { tls, peer, upgrade }));
+        let wait =
+            self.gate.websocket.as_ref().map_or(HEADER_NS, |reception| reception.timeout_ns());
+        self.deadline = now.after_ns(wait);
+        Advance::Again
+    }
+
+    fn go_on_with_request(&mut self, stream: &Stream, rooms: &mut Rooms) -> Advance {
+        let (Stage::Request(request), Some(reception)) = (&mut self.stage, &self.gate.websocket)
+        else {
+            return Advance::Clear;
+        };
+        let is_secure = request.tls.is_some();
+        let tls = request.tls.as_deref_mut();
+        let mut pipe = Pipe { stream, tls, rooms: &mut rooms.tls };
+        match request.upgrade.step(&mut pipe, reception, is_secure) {
+            Progress::Wait => Advance::Wait,
+            Progress::Again => Advance::Again,
+            Progress::Failed(fault) => Advance::Failed(fault),
+            Progress::Done(frames, visitor) => {
+                let (tls, peer) = (request.tls.take(), request.peer.take());
+                self.stage = Stage::Frames(tls, frames);
+                Advance::Upgraded(visitor, peer)
+            }
+        }
+    }
+
+    fn shake(&mut self, stream: &Stream, rooms: &mut Rooms, now: Instant) -> Advance {
         let (Stage::Shaking(session), Some(tls)) = (&mut self.stage, &self.gate.tls) else {
             return Advance::Clear;
         };
-        match session.shake(stream, tls, rooms) {
+        match session.shake(stream, tls, &mut rooms.tls) {
             Shake::Wait => Advance::Wait,
             Shake::Again => Advance::Again,
             Shake::Failed(error) => Advance::Failed(Fault::Shake(error)),
             Shake::Done(peer) => {
-                if let Stage::Shaking(session) = std::mem::replace(&mut self.stage, Stage::Hello) {
-                    self.stage = Stage::Open(session);
+                let Stage::Shaking(session) = std::mem::replace(&mut self.stage, Stage::Hello)
+                else {
+                    return Advance::Clear;
+                };
+                if self.gate.websocket.is_some() {
+                    return self.expect_request(Some(session), Some(peer), now);
                 }
+                self.stage = Stage::Open(session);
                 Advance::Secured(peer)
             }
         }
@@ -314,9 +318,18 @@ impl Layer {
         stream: &Stream,
         room: &mut [u8],
         rooms: &mut Rooms,
+        has_entered: bool,
     ) -> ReadOutcome {
         match &mut self.stage {
-            Stage::Open(session) => session.read(stream, room, rooms),
+            Stage::Open(session) => session.read(stream, room, &mut rooms.tls),
+            Stage::Frames(tls, frames) => {
+                let budget =
+                    self.gate.websocket.as_ref().map(|reception| reception.budget(has_entered));
+                let tls = tls.as_deref_mut();
+                let mut pipe = Pipe { stream, tls, rooms: &mut rooms.tls };
+                let budget = budget.unwrap_or(Budget(0));
+                frames.read(&mut pipe, room, budget, &mut rooms.packing)
+            }
             // What comes before belongs to the layer.
             _ => ReadOutcome::WouldBlock,
         }
@@ -326,11 +339,16 @@ impl Layer {
     pub(super) fn write<'a>(
         &mut self,
         stream: &Stream,
-        pieces: impl Iterator<Item = &'a [u8]>,
+        pieces: impl Iterator<Item = &'a [u8]> + Clone,
         rooms: &mut Rooms,
     ) -> WriteOutcome {
         match &mut self.stage {
-            Stage::Open(session) => session.write(stream, pieces, rooms),
+            Stage::Open(session) => session.write(stream, pieces, &mut rooms.tls),
+            Stage::Frames(tls, frames) => {
+                let tls = tls.as_deref_mut();
+                let mut pipe = Pipe { stream, tls, rooms: &mut rooms.tls };
+                frames.write(&mut pipe, pieces, &mut rooms.packing)
+            }
             _ if self.greeted => WriteOutcome::Bytes(0),
             _ => self.greet(stream, pieces),
         }
@@ -370,8 +388,13 @@ impl Layer {
     }
 
     /// Writes what the socket did not take before; says whether the client may write now.
-    pub(super) fn flush(&mut self, stream: &Stream) -> bool {
+    pub(super) fn flush(&mut self, stream: &Stream, rooms: &mut Rooms) -> bool {
         match &mut self.stage {
+            Stage::Frames(tls, frames) => {
+                let tls = tls.as_deref_mut();
+                let mut pipe = Pipe { stream, tls, rooms: &mut rooms.tls };
+                frames.flush(&mut pipe).unwrap_or(true)
+            }
             // An error is met again by the client's next write.
             Stage::Open(session) => session.flush(stream).unwrap_or(true),
             _ => !self.greeted,
@@ -379,9 +402,15 @@ impl Layer {
     }
 
     /// Says goodbye to the peer.
-    pub(super) fn close(&mut self, stream: &Stream) {
-        if let Stage::Open(session) = &mut self.stage {
-            session.close(stream);
+    pub(super) fn close(&mut self, stream: &Stream, rooms: &mut Rooms, reason: CloseReason) {
+        match &mut self.stage {
+            Stage::Open(session) => session.close(stream),
+            Stage::Frames(tls, frames) => {
+                let tls = tls.as_deref_mut();
+                let mut pipe = Pipe { stream, tls, rooms: &mut rooms.tls };
+                frames.close(&mut pipe, reason);
+            }
+            _ => {}
         }
     }
 }

@@ -6,70 +6,29 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use fanfare_protocol::encode;
-use mio::Token;
 use mio::event::Event;
 use slab::Slab;
 
+use super::fault::Fault;
 use super::gate::Gate;
-use super::layer::{Advance, Fault, Layer, Order};
+use super::layer::{Advance, Layer, Order};
 use super::log::{Level, Line};
 use super::reactor::Reactor;
 use super::socket;
 use super::sparse::Sparse;
 use super::stream::Stream;
+use super::websocket::Visitor;
+use super::who::{Guest, Who};
 use crate::config::listen::HandshakeFirst;
 use crate::core::arrival::{Admission, Arrival, Transport};
 use crate::core::auth::TlsPeer;
 use crate::core::ids::{ClientNumber, ConnId};
 use crate::core::time::Instant;
 use crate::core::turn::{Polled, Turn};
-
-/// A connection, as the poller and the lists in here name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Who {
-    /// One that the core knows.
-    Client(ConnId),
-    /// One that it does not know yet.
-    Guest(Guest),
-}
-
-/// The name of a connection that the core does not know yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Guest {
-    key: u32,
-    generation: u32,
-}
-
-impl Who {
-    /// A client's slot is a small number, so that its highest bit tells guests apart.
-    pub(super) fn token(self) -> u64 {
-        match self {
-            Self::Client(client) => client.token(),
-            Self::Guest(Guest { key, generation }) => {
-                (u64::from(generation) << 32) | u64::from(key | GUEST_BIT)
-            }
-        }
-    }
-
-    pub(super) fn from_token(token: u64) -> Self {
-        // INVARIANT: the two halves of a token were 32-bit numbers.
-        #[expect(clippy::cast_possible_truncation)]
-        let (low, generation) = (token as u32, (token >> 32) as u32);
-        if low & GUEST_BIT == 0 {
-            Self::Client(ConnId::from_token(token))
-        } else {
-            Self::Guest(Guest { key: low & !GUEST_BIT, generation })
-        }
-    }
-
-    pub(super) fn for_poller(self) -> Token {
-        // INVARIANT: `main` refuses to start where a pointer has fewer than 64 bits.
-        Token(usize::try_from(self.token()).unwrap_or(0))
-    }
-}
 
 /// A connection that the core does not know yet.
 #[derive(Debug)]
@@ -118,8 +77,7 @@ impl Lobby {
     fn insert(&mut self, stream: Stream, arrival: Arrival, layer: Box<Layer>) -> Option<Guest> {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let key =
-            u32::try_from(self.guests.vacant_key()).ok().filter(|key| key & GUEST_BIT == 0)?;
+        let key = u32::try_from(self.guests.vacant_key()).ok().filter(|key| Guest::is_key(*key))?;
         self.guests.insert(Entry { generation, stream, arrival, layer });
         Some(Guest { key, generation })
     }
@@ -145,7 +103,9 @@ impl Reactor {
     ) {
         let (peer, number) = (&arrival.peer, arrival.number.0);
         self.log.debug(|| Line::new(Level::Debug, "Client connection created").of(peer, number));
-        if gate.is_open() || arrival.admission == Admission::Full {
+        // Who speaks in frames can be told nothing before its request is granted.
+        let is_turned_away = arrival.admission == Admission::Full && gate.websocket.is_none();
+        if gate.is_open() || is_turned_away {
             self.let_in(turn, arrival, stream, None);
             return;
         }
@@ -359,6 +319,7 @@ impl Reactor {
                 turn.handle_secured(client, peer);
                 signal(turn, client, hangup);
             }
+            Advance::Upgraded(..) => debug_assert!(false, "frames begin before there is a client"),
             Advance::Failed(fault) => {
                 if let Some((number, name)) = turn.shard().name_of(client) {
                     self.note_fault(name, number, &fault);
@@ -387,8 +348,34 @@ impl Reactor {
                 self.exchange.note_handshake(self.me);
                 self.promote(turn, guest, Transport::Secured(peer));
             }
+            Advance::Upgraded(visitor, peer) => self.welcome(turn, guest, visitor, peer),
             Advance::Failed(fault) => self.refuse_guest(guest, &fault),
         }
+    }
+
+    /// Makes a client of a guest whose request was granted.
+    fn welcome(
+        &mut self,
+        turn: &mut Turn<Polled>,
+        guest: Guest,
+        visitor: Visitor,
+        peer: Option<Arc<TlsPeer>>,
+    ) {
+        if let Some(entry) = guest_mut(&mut self.lobby.guests, guest) {
+            let arrival = &mut entry.arrival;
+            arrival.cookies = visitor.cookies;
+            arrival.peer = match visitor.forwarded_for {
+                // It is only said: the address that counts is the connection's own.
+                Some(IpAddr::V4(ip)) => format!("{ip}/{}", arrival.peer).into(),
+                Some(IpAddr::V6(ip)) => format!("[{ip}]/{}", arrival.peer).into(),
+                None => std::mem::take(&mut arrival.peer),
+            };
+        }
+        if let (Some(entry), Some(peer)) = (self.lobby.guests.get(guest.key as usize), &peer) {
+            self.note_secured(&entry.arrival.peer, entry.arrival.number, peer);
+            self.exchange.note_handshake(self.me);
+        }
+        self.promote(turn, guest, peer.map_or(Transport::Clear, Transport::Secured));
     }
 
     /// Ends a connection that the core has never known.
@@ -400,6 +387,8 @@ impl Reactor {
             encode::error(&mut text, &answer);
             // Whoever does not take a line has gone.
             let _ = stream.write(&text);
+        }
+        if fault.answer().is_some() || matches!(fault, Fault::Request(_)) {
             socket::say_goodbye(&stream);
         }
         self.exchange.note_turned_away(self.me);
@@ -460,23 +449,5 @@ fn guest_mut(guests: &mut Slab<Entry>, guest: Guest) -> Option<&mut Entry> {
     (entry.generation == guest.generation).then_some(entry)
 }
 
-/// Tells guests' tokens from clients'.
-const GUEST_BIT: u32 = 1 << 31;
 /// Time of a turn for handshakes, in nanoseconds; the last one that is begun is finished.
 const SLICE_NS: u64 = 1_000_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_gives_its_owner_back() {
-        for (key, generation) in [(0, 0), (7, 1), (u32::MAX >> 1, u32::MAX - 1)] {
-            let who = Who::Guest(Guest { key, generation });
-            assert_eq!(Who::from_token(who.token()), who);
-            assert_ne!(who.for_poller(), Reactor::WAKER);
-        }
-        let client = Who::Client(ConnId::from_token((9 << 32) | 7));
-        assert_eq!(Who::from_token(client.token()), client);
-    }
-}

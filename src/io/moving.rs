@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use super::doorkeeper::wall_ms;
 use super::handover::{Channel, Kind};
-use super::lobby::Who;
 use super::reactor::Reactor;
 use super::stream::Stream;
+use super::who::Who;
 use crate::core::close::CloseReason;
 use crate::core::ids::{ConnId, ListenerId};
 use crate::core::moving::Rest;
@@ -124,7 +124,7 @@ impl Reactor {
                 // It was watched, or it would have been closed before.
                 let _ = stream.deregister(self.poll.registry());
             }
-            self.sockets.close(*client, false);
+            self.sockets.close(*client, CloseReason::MovedAway);
         }
         turn.handle_moved_out(clients);
         // Who has not come in yet comes again.

@@ -14,10 +14,11 @@ use super::clock::Clock;
 use super::desk::{Errand, Sheet};
 use super::doorkeeper::Doorkeeper;
 use super::exchange::{Exchange, Mail};
-use super::lobby::{Lobby, Who};
+use super::lobby::Lobby;
 use super::log::{Level, Line, Log};
 use super::socket::Sockets;
 use super::sparse::Sparse;
+use super::who::Who;
 use crate::core::ids::ShardId;
 use crate::core::report::{Page, Rows};
 use crate::core::shard::{Closed, Shard, ShardSetup};
@@ -322,7 +323,7 @@ impl Reactor {
         }
         while let Some(closed) = turn.poll_closed() {
             self.doorkeeper.release(closed.client);
-            self.sockets.close(closed.client, closed.reason.flushes());
+            self.sockets.close(closed.client, closed.reason);
             self.exchange.note_left(closed.listener);
             self.log_closed(&closed);
         }

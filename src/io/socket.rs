@@ -5,9 +5,9 @@
 
 use std::io::{self, IoSlice};
 
-use super::layer::Layer;
+use super::layer::{Layer, Rooms};
 use super::stream::{Stream, would_block};
-use super::tls::Rooms;
+use crate::core::close::CloseReason;
 use crate::core::ids::{ConnId, Generation, Slot};
 use crate::core::turn::{ReadOutcome, Reading, Turn, WriteOutcome, Writing};
 
@@ -117,7 +117,7 @@ impl Sockets {
 
     /// Writes what a layer has kept; says whether its client may write.
     pub(super) fn flush(&mut self, client: ConnId) -> bool {
-        self.layered_mut(client).is_none_or(|(stream, layer, _)| layer.flush(stream))
+        self.layered_mut(client).is_none_or(|(stream, layer, rooms)| layer.flush(stream, rooms))
     }
 
     /// Reads once.
@@ -130,7 +130,10 @@ impl Sockets {
         }
         match &mut entry.layer {
             None => read(&entry.stream, turn.room()),
-            Some(layer) => layer.read(&entry.stream, turn.room(), &mut self.rooms),
+            Some(layer) => {
+                let has_entered = turn.has_entered();
+                layer.read(&entry.stream, turn.room(), &mut self.rooms, has_entered)
+            }
         }
     }
 
@@ -166,7 +169,7 @@ impl Sockets {
     }
 
     /// Closes a socket so that its last bytes arrive.
-    pub(super) fn close(&mut self, client: ConnId, farewell: bool) {
+    pub(super) fn close(&mut self, client: ConnId, reason: CloseReason) {
         if self.get_mut(client).is_none() {
             return;
         }
@@ -174,9 +177,9 @@ impl Sockets {
         self.open -= 1;
         if let Some(Entry { stream, layer, .. }) = entry {
             self.layered -= usize::from(layer.is_some());
-            if farewell {
+            if reason.flushes() {
                 if let Some(mut layer) = layer {
-                    layer.close(&stream);
+                    layer.close(&stream, &mut self.rooms, reason);
                 }
                 say_goodbye(&stream);
             }
@@ -203,7 +206,7 @@ pub(super) fn say_goodbye(stream: &Stream) {
     }
 }
 
-fn read(stream: &Stream, room: &mut [u8]) -> ReadOutcome {
+pub(super) fn read(stream: &Stream, room: &mut [u8]) -> ReadOutcome {
     match stream.read(room) {
         Ok(0) => ReadOutcome::Ended,
         Ok(bytes) => ReadOutcome::Bytes(bytes),

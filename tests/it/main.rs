@@ -52,4 +52,5 @@ mod top;
 mod transcript;
 mod transcripts;
 mod vanish;
+mod websocket;
 mod wire;

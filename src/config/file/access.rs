@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::access::{Access, Account, Identity};
+use super::super::access::{Access, Account, Identity, User};
 use super::super::text::{Entry, Files, Position};
 use super::accounts::{self, Draft};
 use super::authorization::{self, Authorization};
@@ -95,7 +95,8 @@ impl Parts {
         let users = std::iter::once(own).chain(of_accounts).flatten().map(|(_, user)| user);
         access.users.extend(users);
         access.accounts.extend(self.accounts.into_iter().map(|draft| draft.account));
-        self::no_auth_user(found, access, self.no_auth_user_at);
+        let name = access.no_auth_user.as_deref();
+        self::no_auth_user(found, &access.users, name, self.no_auth_user_at);
     }
 
     /// One name for one user, and one way to say who users are.
@@ -196,12 +197,17 @@ impl Parts {
 }
 
 /// The user without credentials must be one that is known.
-fn no_auth_user(found: &mut Findings<'_>, access: &Access, at: Option<Position>) {
-    let (Some(name), Some(at)) = (access.no_auth_user.as_deref(), at) else { return };
-    if access.users.is_empty() {
+pub(super) fn no_auth_user(
+    found: &mut Findings<'_>,
+    users: &[User],
+    name: Option<&str>,
+    at: Option<Position>,
+) {
+    let (Some(name), Some(at)) = (name, at) else { return };
+    if users.is_empty() {
         let why = format!("no_auth_user: {name:?} present, but users/nkeys are not defined");
         found.error(at, why);
-    } else if !access.users.iter().any(|user| user.identity.name() == name) {
+    } else if !users.iter().any(|user| user.identity.name() == name) {
         found.error(
             at,
             format!(

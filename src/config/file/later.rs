@@ -8,7 +8,6 @@ use super::findings::Findings;
 
 /// The top-level keys, each with its feature.
 const KEYS_OF: &[(&str, &[&str])] = &[
-    ("websocket", &["websocket", "ws"]),
     ("jetstream", &["jetstream", "store_dir", "storedir", "default_js_domain"]),
     ("cluster", &["cluster"]),
     ("gateway", &["gateway"]),
@@ -20,8 +19,6 @@ const KEYS_OF: &[(&str, &[&str])] = &[
 
 /// All of them.
 pub(super) const KEYS: &[&str] = &[
-    "websocket",
-    "ws",
     "jetstream",
     "store_dir",
     "storedir",
@@ -75,11 +72,7 @@ impl Later {
             return;
         }
         self.warned.push(feature);
-        let when = match feature {
-            "websocket" => "comes with the next release",
-            _ => "does not exist in this version",
-        };
-        let why = format!("{feature} {when}; {:?} is ignored", entry.key);
+        let why = format!("{feature} does not exist in this version; {:?} is ignored", entry.key);
         found.warn(entry.node.at, why);
     }
 }
@@ -154,7 +147,6 @@ fn shape(key: &str) -> Option<&'static Shape> {
         "gateway" => &GATEWAY,
         "leafnodes" | "leaf" => &LEAFNODES,
         "mqtt" => &MQTT,
-        "websocket" | "ws" => &WEBSOCKET,
         "ocsp" => &Shape::Keys(&[("mode urls url", Shape::Any)]),
         _ => return None,
     })
@@ -260,16 +252,6 @@ const LEAFNODES: Shape = Shape::Keys(&[
 
 const SIMPLE_AUTHORIZATION: Shape =
     Shape::Keys(&[("user username pass password token timeout", Shape::Any)]);
-
-const WEBSOCKET: Shape = Shape::Keys(&[
-    (
-        "listen port host net advertise no_tls tls same_origin allowed_origins allowed_origin \
-         allow_origins allow_origin origins origin handshake_timeout compress compression \
-         jwt_cookie user_cookie pass_cookie token_cookie no_auth_user headers ping_interval",
-        Shape::Any,
-    ),
-    ("authorization authentication", SIMPLE_AUTHORIZATION),
-]);
 
 const MQTT: Shape = Shape::Keys(&[
     (

@@ -24,6 +24,7 @@ mod subjects;
 mod tls;
 mod top;
 mod users;
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ pub(super) fn read(
         classic: Classic::default(),
         later: Later::default(),
         access: Parts::default(),
+        websocket: None,
     };
     if tree.root.is_empty() {
         let name = tree.files.first().map_or("", |name| &**name);
@@ -57,9 +59,13 @@ pub(super) fn read(
         found.warn(*at, format!("{key:?} is written more than once; the last one counts"));
     }
     draft.take_all(&mut found, tree, files);
-    let Draft { mut config, classic, access, .. } = draft;
+    let Draft { mut config, classic, access, websocket, .. } = draft;
     classic.apply(&mut config);
     access.finish(&mut found, &mut config.access);
+    if let Some(draft) = websocket {
+        let has_operator = config.access.operator.is_some();
+        config.listeners.extend(draft.finish(&mut found, &mut config.access, has_operator));
+    }
     if !found.has_errors() {
         checks(&mut found, &config);
     }
@@ -73,6 +79,7 @@ struct Draft {
     classic: Classic,
     later: Later,
     access: Parts,
+    websocket: Option<websocket::Draft>,
 }
 
 impl Draft {
@@ -97,6 +104,7 @@ impl Draft {
                     config.listeners.truncate(1);
                     config.listeners.extend(listeners::read(found, entry));
                 }
+                "websocket" | "ws" => self.websocket = websocket::read(found, entry),
                 _ => found.unknown(entry, KEYS),
             }
         }
@@ -133,5 +141,6 @@ const KEYS: &[&[&str]] = &[
     later::KEYS,
     access::KEYS,
     operator::KEYS,
+    websocket::TOP,
     &["listeners"],
 ];

@@ -163,10 +163,10 @@ fn what_is_not_written_stays_as_the_base_has_it() {
 fn missing_features_are_warned_of_once_each() {
     let config = config(
         "jetstream { store_dir: x }\nstore_dir: y\n\
-         accounts { A { jetstream: enabled } }\nwebsocket { port: -1, no_tls: true }\n\
+         accounts { A { jetstream: enabled } }\n\
          leafnodes { listen: 1 }\nmqtt { port: 1 }\n",
     );
-    let features = ["jetstream does", "websocket comes", "leafnodes does", "mqtt does"];
+    let features = ["jetstream does", "leafnodes does", "mqtt does"];
     assert_eq!(config.warnings.len(), features.len(), "{:?}", config.warnings);
     for (warning, feature) in config.warnings.iter().zip(features) {
         assert!(warning.contains(feature), "{warning}");

@@ -277,7 +277,7 @@ fn the_guest_may_begin_with_anything() {
     // Without CONNECT the defaults hold: verbose.
     assert_eq!(world.hears("SUB f 1\r\nPUB f 0\r\n\r\n"), "+OK\r\n+OK\r\nMSG f 1 0\r\n\r\n");
     // Where its user may not come, it may not come either, whatever it begins with.
-    access.users[0].connection_types = vec![ConnectionType::WebSocket];
+    access.users[0].connection_types = vec![access::ConnectionType::WebSocket];
     for first in ["PING\r\n", "SUB f 1\r\n", "CONNECT {}\r\n"] {
         let mut world = World::new(&access);
         assert_eq!(world.hears(first), REFUSED, "{first}");

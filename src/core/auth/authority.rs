@@ -11,6 +11,7 @@ use super::delegation::{Delegation, DelegationError, Knowledge, Premises};
 use super::key::{PublicKey, parse_signature};
 use super::nonce;
 use super::password::{Floor, Stored, Work};
+use super::simple::{self, Guest, Own};
 use super::users::{self, User, Users, Ways};
 use super::voucher::{Fingerprint, VouchedBy, Voucher};
 use super::{Admitted, AuthRequest, Credentials, Decision, Refusal, UserLimits};
@@ -26,6 +27,8 @@ pub struct Authority {
     pub(super) single: Option<(Box<str>, Stored)>,
     /// Whom clients without credentials become.
     pub(super) guest: Option<Guest>,
+    /// What WebSocket clients meet instead of these three.
+    pub(super) websocket: Option<Own>,
     /// The token and the single user need a trusted proxy.
     pub(super) proxy_required: bool,
     pub(super) trusted_proxies: Vec<PublicKey>,
@@ -33,15 +36,6 @@ pub struct Authority {
     pub(super) global_permissions: Option<Arc<Permissions>>,
     pub(super) delegation: Delegation,
     pub(super) seed: u64,
-}
-
-/// Whom clients without credentials become.
-#[derive(Debug)]
-pub(super) enum Guest {
-    /// `no_auth_user`.
-    User(Box<str>),
-    /// Nobody in `$G`: the file's only users are those of the system account.
-    Global,
 }
 
 /// Why a configuration cannot decide about anybody.
@@ -137,13 +131,17 @@ impl Authority {
         let delegation = Delegation::new(access, premises).map_err(AuthorityError::Delegation)?;
         let users = compile_users(access, listeners)?;
         let users = Users::new(users, seed).map_err(AuthorityError::DuplicateUser)?;
-        let guest = match &access.no_auth_user {
-            Some(name) if users.by_name(name).or_else(|| users.by_key(name)).is_none() => {
-                return Err(AuthorityError::UnknownNoAuthUser(name.clone()));
-            }
-            Some(name) => Some(Guest::User(name.clone())),
+        let guest = match simple::guest(access.no_auth_user.as_deref(), &users)? {
             None if has_system_users_only(access) => Some(Guest::Global),
+            guest => guest,
+        };
+        let websocket = match &access.websocket {
             None => None,
+            Some(own) => Some(Own {
+                token: simple::token(own.token.as_ref()),
+                single: simple::single(own.single.as_ref()),
+                guest: simple::guest(own.no_auth_user.as_deref(), &users)?,
+            }),
         };
         let proxy = |key: &str| {
             users::any_key(key).ok_or_else(|| AuthorityError::InvalidProxyKey(key.into()))
@@ -151,9 +149,10 @@ impl Authority {
         let proxies = access.trusted_proxies.iter().map(|key| proxy(key));
         Ok(Self {
             users,
-            token: access.token.as_ref().map(Stored::new).filter(|token| !token.is_empty()),
-            single: access.single.as_ref().map(|(name, pass)| (name.clone(), Stored::new(pass))),
+            token: simple::token(access.token.as_ref()),
+            single: simple::single(access.single.as_ref()),
             guest,
+            websocket,
             proxy_required: access.proxy_required,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
             global_permissions: compile_permissions(None),
@@ -173,7 +172,7 @@ impl Authority {
 
     /// Whether everybody is let in into `$G` without a word.
     pub fn is_open(&self) -> bool {
-        !self.asks() && self.delegation.operator.is_none()
+        self.websocket.is_none() && !self.asks() && self.delegation.operator.is_none()
     }
 
     /// Whether INFO carries a nonce.
@@ -249,14 +248,16 @@ impl Authority {
 
     /// Whom the request is about. Looks things up, and proves nothing.
     pub(super) fn claim<'a>(&'a self, request: &'a AuthRequest) -> Claim<'a> {
-        if !self.asks() {
+        let way = request.connection_type;
+        if !self.asks_of(way) {
             return Claim::Anybody;
         }
         let credentials = &request.credentials;
-        let guest = self.guest.as_ref().filter(|_| is_anonymous(credentials));
+        let simple = self.simple(way);
+        let guest = simple.guest.filter(|_| is_anonymous(credentials));
         if self.users.has_keys() {
             match (credentials.nkey.as_deref(), guest) {
-                (Some(key), _) => match self.guest_key(key) {
+                (Some(key), _) => match self.guest_key(key, simple.guest) {
                     Some(user) => return Claim::Guest(user),
                     None => return Claim::Key(key, self.users.by_key(key)),
                 },
@@ -268,7 +269,7 @@ impl Authority {
                 (None, Some(Guest::Global) | None) => {}
             }
         }
-        if self.users.has_names() || matches!(self.guest, Some(Guest::Global)) {
+        if self.users.has_names() || matches!(simple.guest, Some(Guest::Global)) {
             if request.map_certificate {
                 let chain = request.tls.as_ref().and_then(|tls| tls.chain.first());
                 let way = request.connection_type;
@@ -286,7 +287,7 @@ impl Authority {
                 (None, None) => {}
             }
         }
-        match (&self.token, &self.single) {
+        match (simple.token, simple.single) {
             (Some(token), _) => Claim::Token(token),
             (None, Some((_, stored))) => match &credentials.user {
                 Some(name) => Claim::Single(name, stored),
@@ -297,8 +298,8 @@ impl Authority {
     }
 
     /// The user of clients without credentials, if this is its key: who says so need not sign.
-    fn guest_key(&self, key: &str) -> Option<&User> {
-        match &self.guest {
+    fn guest_key(&self, key: &str, guest: Option<&Guest>) -> Option<&User> {
+        match guest {
             Some(Guest::User(name)) if **name == *key => self.users.by_key(key),
             Some(Guest::User(_) | Guest::Global) | None => None,
         }
@@ -357,7 +358,7 @@ impl Authority {
             }
             Claim::Single(name, stored) => {
                 self.demand_proxy(vouching)?;
-                let known = self.single.as_ref().is_some_and(|(single, _)| **single == *name);
+                let known = self.simple(way).single.is_some_and(|(single, _)| **single == *name);
                 let floor = Floor::of([stored].into_iter());
                 let right = floor.matches(known.then_some(stored), presented, work);
                 let by = VouchedBy::Single(Fingerprint::of_stored(stored, self.seed));

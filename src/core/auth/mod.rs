@@ -29,6 +29,7 @@ pub mod refusal;
 mod rights;
 mod schedule;
 mod shares;
+mod simple;
 mod template;
 mod trust;
 mod user;
@@ -39,6 +40,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use core::net::IpAddr;
+
+use fanfare_protocol::connect::ConnectOptions;
 
 use self::voucher::Voucher;
 use super::permissions::Permissions;
@@ -86,6 +89,36 @@ pub struct Credentials {
     pub jwt: Option<Secret>,
     /// A proxy's signature of the nonce.
     pub proxy_sig: Option<Secret>,
+}
+
+/// What an HTTP request's cookies say in place of a CONNECT. `Debug` shows no secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cookies {
+    /// User JWT.
+    pub jwt: Option<Secret>,
+    /// User name.
+    pub user: Option<Box<str>>,
+    /// Password.
+    pub pass: Option<Secret>,
+    /// Token.
+    pub token: Option<Secret>,
+}
+
+impl Cookies {
+    /// Puts into a CONNECT what it leaves out.
+    pub fn fill_in(&self, options: &mut ConnectOptions) {
+        let fill = |place: &mut Option<Box<str>>, cookie: Option<&str>| {
+            if place.as_deref().is_none_or(str::is_empty)
+                && let Some(cookie) = cookie
+            {
+                *place = Some(cookie.into());
+            }
+        };
+        fill(&mut options.jwt, self.jwt.as_ref().map(Secret::expose));
+        fill(&mut options.user, self.user.as_deref());
+        fill(&mut options.pass, self.pass.as_ref().map(Secret::expose));
+        fill(&mut options.auth_token, self.token.as_ref().map(Secret::expose));
+    }
 }
 
 /// What a client says about itself.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::account::OperatorAccount;
 use super::answer::AnswerError;
-use super::authority::{Authority, Guest, REFUSED, rights};
+use super::authority::{Authority, REFUSED, rights};
 use super::delegation::{Delegation, Knowledge};
 use super::password::Stored;
 use super::password::Work;
+use super::simple::Guest;
 use super::users::Users;
 use super::voucher::{Fingerprint, VouchedBy};
 use super::{Admitted, Callout, Decision, Fetch, Question, Refusal};
@@ -22,6 +23,7 @@ impl Authority {
             token: None,
             single: None,
             guest: None,
+            websocket: None,
             proxy_required: false,
             trusted_proxies: Vec::new(),
             global_permissions: None,
@@ -63,18 +65,19 @@ impl Authority {
     pub fn readmit(&self, admitted: &Admitted, wall_ms: u64) -> Result<Admitted, Refusal> {
         let name = admitted.user.as_deref().unwrap_or_default();
         let way = admitted.voucher.way;
+        let simple = self.simple(way);
         let same = |stored: &Stored, before: Fingerprint| {
             Fingerprint::of_stored(stored, self.seed) == before
         };
         match admitted.voucher.by {
-            VouchedBy::Nobody => match (self.is_open(), &self.guest) {
+            VouchedBy::Nobody => match (self.is_open_to(way), simple.guest) {
                 (true, _) | (false, Some(Guest::Global)) => {
                     Ok(self.in_global(None, way, VouchedBy::Nobody))
                 }
                 (false, Some(Guest::User(_)) | None) => REFUSED,
             },
             VouchedBy::Guest => {
-                let guest = matches!(&self.guest, Some(Guest::User(guest)) if **guest == *name);
+                let guest = matches!(simple.guest, Some(Guest::User(guest)) if **guest == *name);
                 let user = self.users.by_name(name).or_else(|| self.users.by_key(name));
                 let user = user.filter(|_| guest).ok_or(Refusal::Credentials)?;
                 rights(user, way, VouchedBy::Guest)
@@ -87,13 +90,13 @@ impl Authority {
                 }
                 rights(user, way, VouchedBy::User(before))
             }
-            VouchedBy::Token(before) => match &self.token {
+            VouchedBy::Token(before) => match simple.token {
                 Some(token) if same(token, before) => {
                     Ok(self.in_global(None, way, VouchedBy::Token(before)))
                 }
                 Some(_) | None => REFUSED,
             },
-            VouchedBy::Single(before) => match &self.single {
+            VouchedBy::Single(before) => match simple.single {
                 Some((single, stored)) if **single == *name && same(stored, before) => {
                     Ok(self.in_global(Some(name), way, VouchedBy::Single(before)))
                 }

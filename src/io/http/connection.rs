@@ -135,7 +135,7 @@ impl Connection {
                     self.input_ended = true;
                     0
                 }
-                ReadOutcome::Failed => {
+                ReadOutcome::Failed | ReadOutcome::Refused(_) => {
                     self.dead = true;
                     return;
                 }
