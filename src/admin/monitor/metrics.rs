@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
@@ -105,27 +105,38 @@ impl Collector for Metrics {
             match rows {
                 Rows::Counter(rows) => {
                     for (labels, value) in rows {
-                        let mut row = metric.encode_family(labels)?;
-                        row.encode_counter::<NoLabelSet, u64, u64>(value, None)?;
+                        write(&mut metric, labels, |row| {
+                            row.encode_counter::<NoLabelSet, u64, u64>(value, None)
+                        })?;
                     }
                 }
                 Rows::Gauge(rows) => {
                     for (labels, value) in rows {
-                        metric.encode_family(labels)?.encode_gauge(value)?;
+                        write(&mut metric, labels, |row| row.encode_gauge(value))?;
                     }
                 }
                 Rows::Histogram(rows) => {
                     for (labels, reading) in rows {
                         let buckets = buckets(reading);
                         let (sum, count) = (reading.sum_ns as f64 / 1e9, reading.total());
-                        let mut row = metric.encode_family(labels)?;
-                        row.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+                        write(&mut metric, labels, |row| {
+                            row.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+                        })?;
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Writes one row; without labels there are no braces either.
+fn write(
+    metric: &mut MetricEncoder<'_>,
+    labels: &Labels,
+    value: impl FnOnce(&mut MetricEncoder<'_>) -> Result<(), fmt::Error>,
+) -> Result<(), fmt::Error> {
+    if labels.is_empty() { value(metric) } else { value(&mut metric.encode_family(labels)?) }
 }
 
 /// Counts between bounds in seconds; the last has no bound.

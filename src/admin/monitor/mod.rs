@@ -63,6 +63,8 @@ use statusz::History;
 pub(super) struct Monitor {
     poll: Poll,
     http: Option<HttpServer>,
+    /// Whether more requests may be waiting than the last look has answered.
+    has_requests: bool,
     sheets: Receiver<Sheet>,
     exchange: Arc<Exchange>,
     log: Log,
@@ -148,6 +150,7 @@ impl Opening {
         let monitor = Monitor {
             poll,
             http,
+            has_requests: false,
             sheets,
             exchange,
             log,
@@ -175,7 +178,8 @@ impl Monitor {
         let mut events = Events::with_capacity(EVENTS);
         while !self.exchange.desk.is_closed() {
             let http = self.http.as_ref().and_then(HttpServer::timeout);
-            let timeout = [http, self.due_in()].into_iter().flatten().min();
+            let more = self.has_requests.then_some(Duration::ZERO);
+            let timeout = [http, self.due_in(), more].into_iter().flatten().min();
             // An interrupted poll has brought nothing.
             let _ = self.poll.poll(&mut events, timeout);
             while let Some(errand) = self.exchange.desk.next() {

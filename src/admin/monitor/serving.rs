@@ -19,8 +19,12 @@ impl Monitor {
     pub(super) fn serve(&mut self, events: &Events) {
         let Some(mut http) = self.http.take() else { return };
         http.handle_events(&self.poll, events, &self.log);
+        self.has_requests = true;
         for _ in 0..REQUESTS_PER_LOOP {
-            let Some((asker, request)) = http.poll_request() else { break };
+            let Some((asker, request)) = http.poll_request() else {
+                self.has_requests = false;
+                break;
+            };
             let response = self.respond(&request);
             http.respond(asker, &response, request.method);
         }

@@ -151,13 +151,25 @@ fn tls_needs_certificate_and_key() {
 
 #[test]
 fn features_that_are_not_there_are_named_once_each() {
-    let line = "-js -sd=d -m 8222 --cluster nats://h:1 --routes nats://h:2 -cluster_name c";
+    let line = "-js -sd=d --cluster nats://h:1 --routes nats://h:2 -cluster_name c";
     let warnings = parse(line).warnings;
-    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].starts_with("-js, -sd ignored"), "{warnings:?}");
     for line in ["-js=false", "-m 0", "-cluster=", "--no_advertise=false", "-sd="] {
         assert_eq!(parse(line).warnings, Vec::<String>::new(), "{line}");
     }
+}
+
+#[test]
+fn monitoring_is_switched_on_by_its_port() {
+    assert_eq!(parse("-m 8222").monitoring.http, Some(8222));
+    assert_eq!(parse("--http_port -1").monitoring.http, Some(0));
+    let mut file = Config::default();
+    file.monitoring.http = Some(1);
+    assert_eq!(over("-m 0", file.clone()).monitoring.http, Some(1));
+    assert_eq!(over("-m 2", file).monitoring.http, Some(2));
+    assert!(refused("-ms 1").contains("TLS cert and key required"));
+    assert!(refused("-m 1 -ms 2").contains("can't specify both"));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(crate) struct HttpServer {
     /// When the listener is looked at again, after the system had no descriptors.
     paused_until: Option<Instant>,
     counts: HttpCounts,
+    /// The connection that is looked at first for a request, so that all have their turn.
+    first: usize,
 }
 
 /// What a server has seen so far.
@@ -64,6 +66,7 @@ impl HttpServer {
             rooms: Rooms::default(),
             paused_until: None,
             counts: HttpCounts::default(),
+            first: 0,
         }
     }
 
@@ -113,7 +116,9 @@ impl HttpServer {
     /// The next request that has come whole.
     pub(crate) fn poll_request(&mut self) -> Option<(Asker, Request)> {
         let now = Instant::now();
-        for (key, connection) in &mut self.connections {
+        let (first, places) = (self.first, self.connections.capacity().max(1));
+        for key in (0..places).map(|n| (first + n) % places) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
             match connection.poll_request(now) {
                 Progress::Nothing => {}
                 Progress::Malformed => {
@@ -124,6 +129,7 @@ impl HttpServer {
                 }
                 Progress::Request(request) => {
                     self.counts.requests += 1;
+                    self.first = key + 1;
                     let serial = connection.serial();
                     return Some((Asker { key, serial }, request));
                 }
