@@ -36,7 +36,9 @@ impl Shard {
             ..AccountUse::default()
         };
         self.past.accounts.entry(client.account).or_default().add(&used);
-        let most = self.limits.closed_clients_max.div_ceil(self.shards);
+        // Twice its share, for clients do not leave all shards alike; no more are told in all.
+        let all = self.limits.closed_clients_max;
+        let most = all.min(all.saturating_mul(2).div_ceil(self.shards));
         if most == 0 {
             return;
         }

@@ -117,8 +117,24 @@ pub(crate) fn answer_of(connection: &mut Connection) -> Answer {
             }
             connection.consume(length)
         }
+        _ if answer.header("Transfer-Encoding") == Some("chunked") => chunks(connection),
         _ => connection.rest(),
     };
     answer.body = String::from_utf8(body).expect("a text");
     answer
+}
+
+/// A body in pieces, as Go writes large ones.
+fn chunks(connection: &mut Connection) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let length = usize::from_str_radix(&connection.line(), 16).expect("a length");
+        while connection.pending().len() < length + 2 {
+            assert!(connection.fill(), "the answer ends early");
+        }
+        body.extend_from_slice(&connection.consume(length + 2)[..length]);
+        if length == 0 {
+            return body;
+        }
+    }
 }

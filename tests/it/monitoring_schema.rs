@@ -117,7 +117,8 @@ fn members(json: &Value) -> BTreeSet<String> {
 
 /// Imports of the system account are nobody's in Fanfare, and hide what is the same otherwise.
 fn without_system_imports(json: &mut Value) {
-    if let Some(imports) = json["account_detail"]["imports"].as_array_mut() {
+    let imports = json.pointer_mut("/account_detail/imports");
+    if let Some(imports) = imports.and_then(Value::as_array_mut) {
         imports.retain(|import| import["account"] != "$SYS");
         if imports.is_empty() {
             let detail = json["account_detail"].as_object_mut().expect("an object");

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Monitor;
 use super::moments::duration;
 use super::options::Options;
+use crate::config::access::ConnectionType;
 use crate::core::accounts::GLOBAL;
 use crate::core::report::ClosedClient;
 use crate::core::report::client::ClientFacts;
@@ -68,9 +69,9 @@ pub(super) struct Connection {
 #[derive(Debug, Serialize)]
 pub(super) struct Subscription {
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) account: String,
+    account: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) account_tag: String,
+    account_tag: String,
     subject: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     qgroup: Option<String>,
@@ -111,7 +112,7 @@ impl Monitor {
         let mut shown = Connection {
             cid: client.number,
             kind: "Client",
-            kind_of_client: "nats",
+            kind_of_client: self.kind_of(client),
             ip: ip.trim_matches(['[', ']']).to_owned(),
             port: port.parse().unwrap_or(0),
             start: self.calendar.date(client.started),
@@ -135,8 +136,12 @@ impl Monitor {
             ..Connection::default()
         };
         if options.subscriptions_detail {
-            let details = client.listed.iter().map(Subscription::new);
-            shown.subscriptions_list_detail = details.collect();
+            // With those who have left nats-server names the account, too.
+            let shown_one = |facts| match closed {
+                Some(_) => self.subscription(facts),
+                None => Subscription::new(facts),
+            };
+            shown.subscriptions_list_detail = client.listed.iter().map(shown_one).collect();
         } else if options.subscriptions {
             let filters = client.listed.iter().map(|facts| facts.filter.to_string());
             shown.subscriptions_list = filters.collect();
@@ -145,6 +150,24 @@ impl Monitor {
             self.show_user(&mut shown, client);
         }
         shown
+    }
+
+    /// What a client speaks.
+    fn kind_of(&self, client: &ClientFacts) -> &'static str {
+        let listener = self.news.config.listeners.get(client.listener.index());
+        match listener.map(|listener| listener.connection_type) {
+            Some(ConnectionType::WebSocket) => "websocket",
+            Some(ConnectionType::Mqtt | ConnectionType::MqttWs) => "mqtt",
+            _ => "nats",
+        }
+    }
+
+    /// A subscription with its account.
+    pub(super) fn subscription(&self, facts: &SubscriptionFacts) -> Subscription {
+        let mut row = Subscription::new(facts);
+        row.account = self.account_name(facts.account);
+        row.account_tag = self.name_tag(facts.account);
+        row
     }
 
     fn show_user(&self, shown: &mut Connection, client: &ClientFacts) {

@@ -209,22 +209,28 @@ impl Monitor {
         total: &mut usize,
     ) -> Extent {
         let shards = self.shards();
-        self.walk(&shards, &|_, from| Query::Closed { from }, &mut |_, page| {
+        let mut all: Vec<Arc<ClosedClient>> = Vec::new();
+        let extent = self.walk(&shards, &|_, from| Query::Closed { from }, &mut |_, page| {
             let Rows::Closed(closed) = page else { return };
-            for closed in closed {
-                let client = &closed.client;
-                if filter.account.is_some_and(|account| account != client.account) {
-                    continue;
-                }
-                *total += 1;
-                let is_meant = filter.number.is_none_or(|number| number == client.number)
-                    && filter.user.as_ref().is_none_or(|user| client.user.as_ref() == Some(user));
-                if is_meant {
-                    let (key, number) = (sort.key_of(client), client.number);
-                    rows.push(Row { key, number, whose: Whose::Closed(closed) });
-                }
+            all.extend(closed);
+        });
+        // Shards keep a few more than are told.
+        all.sort_unstable_by_key(|closed| Reverse((closed.stopped, closed.client.number)));
+        all.truncate(self.news.config.limits.closed_clients_max);
+        for closed in all {
+            let client = &closed.client;
+            if filter.account.is_some_and(|account| account != client.account) {
+                continue;
             }
-        })
+            *total += 1;
+            let is_meant = filter.number.is_none_or(|number| number == client.number)
+                && filter.user.as_ref().is_none_or(|user| client.user.as_ref() == Some(user));
+            if is_meant {
+                let (key, number) = (sort.key_of(client), client.number);
+                rows.push(Row { key, number, whose: Whose::Closed(closed) });
+            }
+        }
+        extent
     }
 
     /// Everything about the rows that are shown, in their order.

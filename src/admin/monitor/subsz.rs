@@ -112,14 +112,8 @@ impl Monitor {
             }
             Ok(_) => {}
         }
-        let shown = |facts: &SubscriptionFacts| {
-            let mut row = Subscription::new(facts);
-            row.account = self.account_name(facts.account);
-            row.account_tag = self.name_tag(facts.account);
-            row
-        };
         Ok(Subsz {
-            subscriptions_list: rows.iter().map(shown).collect(),
+            subscriptions_list: rows.iter().map(|facts| self.subscription(facts)).collect(),
             server_id: self.server_id(),
             now: self.now_text(),
             stats,
