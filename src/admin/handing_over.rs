@@ -71,7 +71,7 @@ impl Supervisor {
         let moved = match result {
             Ok(moved) => moved,
             Err(reason) => {
-                held.iter().for_each(|held| held.order(Order::Resume));
+                order_all(&held, || Order::Resume);
                 self.take_back_files();
                 return Err(reason);
             }
@@ -101,26 +101,22 @@ impl Supervisor {
             let mut is_calm = true;
             let mut undecided = 0;
             for shard in &held {
-                match shard.report(until) {
-                    Ok(Report::Rests(rest)) => {
-                        is_calm &= rest.is_calm;
-                        undecided += rest.undecided;
-                    }
-                    Ok(_) | Err(_) => {
-                        held.iter().for_each(|held| held.order(Order::Resume));
-                        return Err("a shard does not stand still".to_owned());
-                    }
-                }
+                let Ok(Report::Rests(rest)) = shard.report(until) else {
+                    order_all(&held, || Order::Resume);
+                    return Err("a shard does not stand still".to_owned());
+                };
+                is_calm &= rest.is_calm;
+                undecided += rest.undecided;
             }
             let elapsed = begun.elapsed();
             if is_calm && (undecided == 0 || elapsed >= LOGINS_MAX) {
                 return Ok(held);
             }
             if elapsed >= REST_MAX {
-                held.iter().for_each(|held| held.order(Order::Resume));
+                order_all(&held, || Order::Resume);
                 return Err("messages between shards do not come to an end".to_owned());
             }
-            held.iter().for_each(|held| held.order(Order::Calm));
+            order_all(&held, || Order::Calm);
             std::thread::park_timeout(REST_PAUSE);
         }
     }
@@ -143,7 +139,7 @@ impl Supervisor {
         let mut moved = 0;
         for shard in held {
             shard.order(Order::Write(Arc::clone(channel), until));
-            match shard.report(until)? {
+            match shard.report(until + REPORT_MARGIN)? {
                 Report::Written(count) => moved += count?,
                 Report::Rests(_) | Report::Left(_) => return Err("a shard is confused".to_owned()),
             }
@@ -201,6 +197,12 @@ impl Supervisor {
     }
 }
 
+fn order_all(held: &[Held], order: impl Fn() -> Order) {
+    for shard in held {
+        shard.order(order());
+    }
+}
+
 /// Waits for one word.
 fn expect(channel: &Channel, kind: Kind, until: Instant) -> Result<(), String> {
     let frame = channel.receive(until).map_err(|error| told(&error))?;
@@ -228,6 +230,8 @@ const HAND_OVER_MAX: Duration = Duration::from_secs(10);
 const HAND_OVER_MIN: Duration = Duration::from_secs(2);
 /// Longest time until shards have come to rest.
 const REST_MAX: Duration = Duration::from_secs(2);
+/// How much longer a shard's report is waited for than the shard waits itself.
+const REPORT_MARGIN: Duration = Duration::from_secs(1);
 /// How long logins that are being decided are waited for.
 const LOGINS_MAX: Duration = Duration::from_millis(500);
 /// Time between two looks.

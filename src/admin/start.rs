@@ -124,17 +124,7 @@ impl Supervisor {
         let mut config = reading.config;
         listeners::settle_ports(&mut config, &listeners);
         let config = Arc::new(config);
-        let poll = Poll::new()?;
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
-        for listening in &mut listeners {
-            listening.register(poll.registry())?;
-        }
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let ended = Arc::new(Ended {
-            waker: Waker::new(poll.registry(), SHARD_ENDED)?,
-            any: AtomicBool::new(false),
-            wishes: ArrayQueue::new(Ended::WISHES_MAX),
-        });
+        let (poll, signals, ended) = watch(&mut listeners)?;
         let entrances = listeners::entrances(&config, &listeners, &info);
         let fetching = Fetching::new(&ended, origin);
         let plan = Plan {
@@ -241,6 +231,22 @@ impl Supervisor {
             self.log.line(Level::Warn, text.to_owned());
         }
     }
+}
+
+/// What the supervisor sleeps on: listeners, signals, and what other threads tell it.
+fn watch(listeners: &mut [Listening]) -> io::Result<(Poll, Signals, Arc<Ended>)> {
+    let poll = Poll::new()?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+    for listening in listeners {
+        listening.register(poll.registry())?;
+    }
+    poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+    let ended = Arc::new(Ended {
+        waker: Waker::new(poll.registry(), SHARD_ENDED)?,
+        any: AtomicBool::new(false),
+        wishes: ArrayQueue::new(Ended::WISHES_MAX),
+    });
+    Ok((poll, signals, ended))
 }
 
 /// What is there before anything runs.

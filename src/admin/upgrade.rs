@@ -23,9 +23,10 @@ use serde_json::Value;
 use super::supervisor::{Ended, Supervisor};
 use super::taking_over;
 use super::welcome::{Place, Welcome};
+use crate::core::auth::operator::OperatorState;
 use crate::core::moving::STATE_VERSION;
 use crate::io::control::{self, Caller};
-use crate::io::handover::{Channel, Kind, told};
+use crate::io::handover::{Channel, Kind, is_end, told};
 use crate::io::log::Level;
 
 /// What a broker needs for an upgrade.
@@ -234,7 +235,7 @@ impl Supervisor {
     fn welcome(&self) -> Welcome {
         let pairs = self.config.listeners.iter().zip(&self.listeners);
         let operator = self.premises.operator.as_deref();
-        let fetched = operator.into_iter().flat_map(|operator| operator.texts());
+        let fetched = operator.into_iter().flat_map(OperatorState::texts);
         Welcome {
             state: STATE_VERSION,
             process: std::process::id(),
@@ -312,8 +313,12 @@ impl Launch {
     /// What went wrong, and how the new process ended if it did.
     fn describe(&self, error: &std::io::Error) -> String {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_end = !matches!(error.kind(), std::io::ErrorKind::TimedOut);
-        let status = child.as_mut().filter(|_| is_end).and_then(|child| child.wait().ok());
+        let is_end = is_end(error);
+        let status = child.as_mut().filter(|_| is_end).and_then(|child| {
+            // Who has closed the line and lives on is of no use; who has ended keeps its status.
+            let _ = child.kill();
+            child.wait().ok()
+        });
         match status {
             Some(status) => format!("the new process has ended ({status})"),
             None => told(error),

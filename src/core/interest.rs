@@ -212,19 +212,6 @@ impl Interest {
         }
     }
 
-    /// Lets all peers be told of a list that has just got a receiver, in some later hand-off.
-    pub(crate) fn owe(&mut self, list: List) {
-        let peers = match list {
-            List::Plain(slot) => self.peers_mask & !self.filters.get(slot).told,
-            List::Queue(slot) => {
-                // They will believe it, and are told when it is no longer so.
-                self.queues[slot.key()].told |= self.peers_mask;
-                self.peers_mask
-            }
-        };
-        self.mark_dirty(list, peers);
-    }
-
     /// What there is to tell about a list.
     pub(crate) fn change(&self, list: List) -> Change<'_> {
         match list {
@@ -468,7 +455,8 @@ impl Interest {
         }
     }
 
-    fn mark_dirty(&mut self, list: List, peers: u64) {
+    /// Lets peers be told of a list in some later hand-off.
+    pub(crate) fn mark_dirty(&mut self, list: List, peers: u64) {
         let dirty = match list {
             List::Plain(slot) => &mut self.filters.get_mut(slot).dirty,
             List::Queue(slot) => &mut self.queues[slot.key()].dirty,

@@ -185,13 +185,17 @@ impl Channel {
     }
 }
 
+/// Whether an error says that the other process has let go of the line.
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    let kinds =
+        [io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+    kinds.contains(&error.kind())
+}
+
 /// What an operator is told about an error of the line.
 pub(crate) fn told(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-            "the new process has ended".to_owned()
-        }
-        io::ErrorKind::ConnectionReset => "the new process has ended".to_owned(),
+        _ if is_end(error) => "the new process has ended".to_owned(),
         io::ErrorKind::TimedOut => "the new process did not answer in time".to_owned(),
         _ => format!("talking to the new process: {error}"),
     }

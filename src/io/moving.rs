@@ -105,7 +105,7 @@ impl Reactor {
             let sockets = sockets.ok_or("a client has no socket")?;
             channel
                 .send(Kind::Parcel, &bytes, &sockets, until)
-                .map_err(|error| format!("sending clients: {error}"))?;
+                .map_err(|error| super::handover::told(&error))?;
             // Descriptors on their way are counted by the system, and must not pile up.
             let answer = channel.receive(until).map_err(|error| super::handover::told(&error))?;
             match answer.kind {

@@ -320,6 +320,11 @@ impl Broker {
         self.process.ended()
     }
 
+    /// The status of a process that has ended, whoever else writes where it did.
+    pub(crate) fn collected(&mut self) -> ExitStatus {
+        self.process.0.wait().expect("a child of ours")
+    }
+
     /// Kills it as `kill -9` does.
     pub(crate) fn kill(self) {
         drop(self);

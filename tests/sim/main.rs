@@ -29,5 +29,6 @@ mod oracle;
 mod realm;
 mod runs;
 mod scenarios;
+mod waking;
 mod workload;
 mod world;

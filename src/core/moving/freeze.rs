@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::pack::Packer;
-use super::record::{AssemblyRecord, BadgeRecord, Record, RunRecord, SubRecord, choices_of};
+use super::record::{
+    AssemblyRecord, BadgeRecord, GrantedReply, Record, RunRecord, SubRecord, choices_of,
+};
 use super::rights::Rights;
 use super::{ANSWERS, CLIENTS, MESSAGES, TALLY};
 use crate::config::access::ResponseType;
@@ -287,7 +289,11 @@ fn badge_record(badge: &Badge) -> BadgeRecord {
         grants: badge
             .grants
             .iter()
-            .map(|(reply, ends, left)| (reply.into(), ends.map(|at| at.as_ns()), left))
+            .map(|(reply, ends, left)| GrantedReply {
+                reply: reply.into(),
+                ends: ends.map(Instant::as_ns),
+                left,
+            })
             .collect(),
     }
 }

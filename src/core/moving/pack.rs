@@ -68,6 +68,8 @@ impl Packer {
     /// Several things.
     pub(super) fn list<T>(&mut self, list: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.count(list.len());
-        list.iter().for_each(|item| write(self, item));
+        for item in list {
+            write(self, item);
+        }
     }
 }

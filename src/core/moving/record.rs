@@ -52,8 +52,16 @@ pub(super) struct Record {
 pub(super) struct BadgeRecord {
     pub(super) nonce: Box<str>,
     pub(super) rights: Option<Rights>,
-    /// Reply subjects, until when and how often they may be answered; oldest first.
-    pub(super) grants: Vec<(Box<[u8]>, Option<u64>, Option<u32>)>,
+    /// Oldest first.
+    pub(super) grants: Vec<GrantedReply>,
+}
+
+/// A reply subject, until when, and how often it may be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GrantedReply {
+    pub(super) reply: Box<[u8]>,
+    pub(super) ends: Option<u64>,
+    pub(super) left: Option<u32>,
 }
 
 /// One subscription.
@@ -94,7 +102,10 @@ impl Record {
         out.text(&self.peer);
         out.u8(self.listener);
         out.text(&self.account);
-        for flag in self.flags() {
+        let (connected, operated) = (self.connected, self.operated);
+        let (greeted, rtt_known) = (self.greeted, self.rtt_known);
+        let more = [self.is_bound, connected, operated, greeted, rtt_known, self.is_parked];
+        for flag in self.choices.into_iter().chain(more) {
             out.flag(flag);
         }
         out.u8(self.pings_out);
@@ -132,12 +143,8 @@ impl Record {
     pub(super) fn unpack(from: &mut Unpacker<'_>) -> Result<Self, MovingError> {
         let (number, peer) = (from.u64()?, from.text()?);
         let (listener, account) = (from.u8()?, from.text()?);
-        let mut flags = [false; 12];
-        for flag in &mut flags {
-            *flag = from.flag()?;
-        }
-        let [a, b, c, d, e, f, is_bound, connected, operated, greeted, rtt_known, is_parked] =
-            flags;
+        let choices = flags(from)?;
+        let [is_bound, connected, operated, greeted, rtt_known, is_parked] = flags(from)?;
         let (pings_out, last_len) = (from.u8()?, from.u32()?);
         let mut numbers = [0; 7];
         for number in &mut numbers {
@@ -153,7 +160,7 @@ impl Record {
             listener,
             account,
             is_bound,
-            choices: [a, b, c, d, e, f],
+            choices,
             connected,
             operated,
             greeted,
@@ -173,24 +180,24 @@ impl Record {
             runs: from.list(RunRecord::unpack)?,
         })
     }
+}
 
-    fn flags(&self) -> [bool; 12] {
-        let [a, b, c, d, e, f] = self.choices;
-        let (connected, operated) = (self.connected, self.operated);
-        let (greeted, rtt_known) = (self.greeted, self.rtt_known);
-        let (is_bound, is_parked) = (self.is_bound, self.is_parked);
-        [a, b, c, d, e, f, is_bound, connected, operated, greeted, rtt_known, is_parked]
+fn flags(from: &mut Unpacker<'_>) -> Result<[bool; 6], MovingError> {
+    let mut flags = [false; 6];
+    for flag in &mut flags {
+        *flag = from.flag()?;
     }
+    Ok(flags)
 }
 
 impl BadgeRecord {
     fn pack(&self, out: &mut Packer) {
         out.text(&self.nonce);
-        out.option(self.rights.as_ref(), |out, rights| pack_rights(out, rights));
-        out.list(&self.grants, |out, (reply, ends, left)| {
-            out.bytes(reply);
-            out.option(*ends, Packer::u64);
-            out.option(*left, Packer::u32);
+        out.option(self.rights.as_ref(), pack_rights);
+        out.list(&self.grants, |out, grant| {
+            out.bytes(&grant.reply);
+            out.option(grant.ends, Packer::u64);
+            out.option(grant.left, Packer::u32);
         });
     }
 
@@ -199,8 +206,8 @@ impl BadgeRecord {
             nonce: from.text()?,
             rights: from.option(unpack_rights)?,
             grants: from.list(|from| {
-                let reply = from.bytes()?.into();
-                Ok((reply, from.option(Unpacker::u64)?, from.option(Unpacker::u32)?))
+                let (reply, ends) = (from.bytes()?.into(), from.option(Unpacker::u64)?);
+                Ok(GrantedReply { reply, ends, left: from.option(Unpacker::u32)? })
             })?,
         })
     }

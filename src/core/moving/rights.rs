@@ -187,7 +187,8 @@ fn unpack_rules(from: &mut Unpacker<'_>) -> Result<Rules, MovingError> {
 }
 
 fn pack_voucher(out: &mut Packer, voucher: &Voucher) {
-    out.u8(WAYS.iter().position(|way| *way == voucher.way).map_or(u8::MAX, |n| n as u8));
+    let way = (0..).zip(WAYS).find(|(_, way)| *way == voucher.way);
+    out.u8(way.map_or(u8::MAX, |(word, _)| word));
     let (word, print) = match voucher.by {
         VouchedBy::Nobody => (0, None),
         VouchedBy::Guest => (1, None),

@@ -288,13 +288,18 @@ impl Shard {
         if self.clients.get(slot).subs.find(sid).is_some() {
             return Err(MovingError::Word);
         }
+        let peers = self.interest.peers_to_tell(account, filter.as_bytes(), queue);
         let (delivered, max) = (record.delivered, record.max);
         let member = Member { client: slot, sid, delivered, max };
         let (list, position) = self.interest.add(account, filter, queue, member);
         let seed = self.clients.seed();
         self.clients.get_mut(slot).subs.insert(Sub { sid, position, list }, seed);
         self.clients.stats.subscriptions += 1;
-        self.interest.owe(list);
+        if queue.is_some() {
+            // They will believe it, and are to be told when it is no longer so.
+            self.interest.told(list, peers);
+        }
+        self.interest.mark_dirty(list, peers);
         Ok(())
     }
 
@@ -362,7 +367,7 @@ impl Shard {
     /// fault: times to keep begin now.
     fn begin_anew(&mut self, slot: Slot) {
         let now = self.now;
-        let interval = self.limits.ping_interval_ns;
+        let interval = self.ping_interval_ns(slot);
         let timeout = self.entry_timeout_ns(slot);
         let spread = self.jitter(interval / 2);
         let deadline = now.after_ns(self.limits.write_deadline_ns);
@@ -396,8 +401,8 @@ impl Shard {
 
 fn restore_badge(badge: &mut Badge, record: &BadgeRecord) {
     badge.nonce = record.nonce.clone();
-    for (reply, ends, left) in &record.grants {
-        badge.grants.restore(reply, ends.map(Instant::from_ns), *left);
+    for grant in &record.grants {
+        badge.grants.restore(&grant.reply, grant.ends.map(Instant::from_ns), grant.left);
     }
 }
 
