@@ -25,13 +25,16 @@ use crate::sort::Sort;
 
 /// Show what a broker does, again and again.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Works with every server that has nats-server's monitoring port. Inside, ? shows the keys.
 
 Examples:
   fanfare top
   fanfare top --url https://broker:8222 --user admin --pass … --sort pending
-  fanfare top --once --count 5")]
+  fanfare top --once --count 5"
+)]
 pub struct TopArgs {
     /// The monitoring port. FANFARE_TOP_URL is used when this is not given, and
     /// http://127.0.0.1:8222 when that is not set either; user:password@ in front of the host

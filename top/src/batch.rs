@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use fanfare_bench::figure::Unit;
 
-use crate::model::Model;
+use crate::model::{Model, Sample};
 use crate::span;
 use crate::table::{self, Shown};
 
@@ -29,17 +29,39 @@ pub fn text(model: &Model) -> String {
     let [now, most, ever] = connections;
     line("connections", format!("{now} of at most {most}; {ever} since the start"));
     line("subscriptions", totals.subscriptions.to_string());
-    line("slow consumers", totals.slow_consumers.to_string());
+    line("slow consumers", format!("{}{}", totals.slow_consumers, reasons(sample)));
     line("stale", totals.stale_connections.to_string());
     let flow = |messages: f64, bytes: f64| {
         format!("{} messages, {}", Unit::PerSecond.show(messages), Unit::BytesPerSecond.show(bytes))
     };
     line("in", flow(rates.in_msgs, rates.in_bytes));
     line("out", flow(rates.out_msgs, rates.out_bytes));
+    if let Some(latency) = sample.status.as_ref().map(|status| &status.latency) {
+        let [half, most, all] = [latency.p50_us, latency.p99_us, latency.max_us];
+        let shown = |us: f64| Unit::Micros.show(us);
+        line("latency", format!("p50 {}, p99 {}, max {}", shown(half), shown(most), shown(all)));
+    }
     line("answered in", span::short(sample.took.as_secs_f64()));
+    for shard in sample.status.iter().flat_map(|status| &status.shards) {
+        let connections = shard.connections;
+        let pending = Unit::Bytes.show(shard.pending_bytes as f64);
+        let turn = Unit::Micros.show(shard.turns.p99_us);
+        let busy = format!("{:.1} % busy, {connections} clients", shard.busy_percent);
+        line(
+            &format!("shard {}", shard.shard),
+            format!("{busy}, turn p99 {turn}, {pending} pending"),
+        );
+    }
     text.push('\n');
     text.push_str(&connections_text(model));
     text
+}
+
+/// Why clients were slow, where the server says so.
+fn reasons(sample: &Sample) -> String {
+    let reasons = sample.status.iter().flat_map(|status| status.slow_consumers.named());
+    let named: Vec<String> = reasons.map(|(name, count)| format!("{name} {count}")).collect();
+    if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
 }
 
 fn connections_text(model: &Model) -> String {

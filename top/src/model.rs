@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::history::History;
-use crate::snapshot::{Connection, Page, Totals};
+use crate::snapshot::{Connection, Page, Status, Totals};
 use crate::sort::Sort;
 
 /// What a server told, and when.
@@ -20,6 +20,8 @@ pub struct Sample {
     pub totals: Totals,
     /// Some of its connections.
     pub page: Page,
+    /// More about it, where the server tells more.
+    pub status: Option<Status>,
 }
 
 /// What moves in a second.
@@ -290,7 +292,7 @@ pub(crate) mod tests {
             ..Totals::default()
         };
         let page = Page { total: connections.len() as u64, connections };
-        Sample { at, took: Duration::from_millis(3), totals, page }
+        Sample { at, took: Duration::from_millis(3), totals, page, status: None }
     }
 
     #[test]

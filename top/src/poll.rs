@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::http::{self, Trouble};
 use crate::model::Sample;
 use crate::site::Site;
+use crate::snapshot::Status;
 use crate::sort::Sort;
 
 /// Whom to ask.
@@ -33,18 +34,51 @@ pub struct Wanted {
     pub sort: Sort,
 }
 
+/// Whether a server has `/statusz`; one that has not may be followed by one that has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusPort {
+    /// As far as we know.
+    Present,
+    /// It is not asked for so many times.
+    Absent {
+        /// How many.
+        pause: u32,
+    },
+}
+
 /// What came of a question.
 pub type Answer = Result<Box<Sample>, Trouble>;
 
 impl Source {
     /// Asks once.
-    pub fn sample(&self, sort: Sort) -> Answer {
+    pub fn sample(&self, sort: Sort, status: &mut StatusPort) -> Answer {
         let asked_at = Instant::now();
         let totals = self.fetch("/varz")?;
         let at = Instant::now();
         let path = format!("/connz?auth=1&sort={}&limit={PAGE_LEN}", sort.asked());
         let page = self.fetch(&path)?;
-        Ok(Box::new(Sample { at, took: at - asked_at, totals, page }))
+        let status = self.status(status)?;
+        Ok(Box::new(Sample { at, took: at - asked_at, totals, page, status }))
+    }
+
+    fn status(&self, port: &mut StatusPort) -> Result<Option<Status>, Trouble> {
+        if let StatusPort::Absent { pause } = port {
+            *pause = pause.saturating_sub(1);
+            if *pause > 0 {
+                return Ok(None);
+            }
+        }
+        match self.fetch("/statusz") {
+            Ok(status) => {
+                *port = StatusPort::Present;
+                Ok(Some(status))
+            }
+            Err(Trouble::Status(404)) => {
+                *port = StatusPort::Absent { pause: STATUS_PAUSE };
+                Ok(None)
+            }
+            Err(trouble) => Err(trouble),
+        }
     }
 
     fn fetch<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
@@ -71,7 +105,8 @@ impl Poller {
         let (sender, orders) = channel();
         thread::Builder::new().name("poll".to_owned()).spawn(move || {
             let mut wanted = wanted;
-            while take(source.sample(wanted.sort)) {
+            let mut status = StatusPort::Present;
+            while take(source.sample(wanted.sort, &mut status)) {
                 match next(&orders, wanted) {
                     Some(next) => wanted = next,
                     None => return,
@@ -97,5 +132,7 @@ fn next(orders: &Receiver<Wanted>, wanted: Wanted) -> Option<Wanted> {
     }
 }
 
+/// How many times a server without `/statusz` is not asked for it.
+const STATUS_PAUSE: u32 = 30;
 /// Connections of one page: what a server gives without being asked for more.
 const PAGE_LEN: usize = 1024;

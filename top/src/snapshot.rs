@@ -54,6 +54,76 @@ pub struct Totals {
     pub stale_connections: u64,
 }
 
+/// `/statusz`, which only Fanfare has.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// How long messages take from a publisher's socket to a subscriber's.
+    pub latency: Times,
+    /// Clients closed for being slow.
+    pub slow_consumers: SlowReasons,
+    /// The event loops.
+    pub shards: Vec<Shard>,
+}
+
+/// Times of the last seconds, in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are the server's")]
+pub struct Times {
+    #[serde(deserialize_with = "count")]
+    pub window_count: u64,
+    #[serde(deserialize_with = "figure")]
+    pub p50_us: f64,
+    #[serde(deserialize_with = "figure")]
+    pub p99_us: f64,
+    #[serde(deserialize_with = "figure")]
+    pub max_us: f64,
+}
+
+/// Clients closed for being slow, by the reason.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are the server's")]
+pub struct SlowReasons {
+    #[serde(deserialize_with = "count")]
+    pub pending_bytes: u64,
+    #[serde(deserialize_with = "count")]
+    pub write_deadline: u64,
+    #[serde(deserialize_with = "count")]
+    pub memory_budget: u64,
+}
+
+impl SlowReasons {
+    /// The reasons with their names, those alone that there were.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = [
+            ("pending", self.pending_bytes),
+            ("deadline", self.write_deadline),
+            ("memory", self.memory_budget),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0)
+    }
+}
+
+/// One event loop.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are the server's")]
+pub struct Shard {
+    #[serde(deserialize_with = "count")]
+    pub shard: u64,
+    #[serde(deserialize_with = "count")]
+    pub connections: u64,
+    #[serde(deserialize_with = "count")]
+    pub pending_bytes: u64,
+    #[serde(deserialize_with = "count")]
+    pub parked: u64,
+    #[serde(deserialize_with = "figure")]
+    pub busy_percent: f64,
+    pub turns: Times,
+}
+
 /// `/connz`: a page of connections, and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]

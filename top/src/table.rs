@@ -55,12 +55,10 @@ pub fn fitting(width: u16) -> Vec<(Column, u16)> {
         }
         columns.retain(|column| column.rank < worst);
     }
-    let spare = width.saturating_sub(needed(&columns));
-    let growing = columns.iter().filter(|column| column.grows).count();
-    let mut left = spare;
-    let share = spare / u16::try_from(growing.max(1)).unwrap_or(1);
+    let mut left = width.saturating_sub(needed(&columns));
+    // Names come first; each takes what it can use before the next one gets anything.
     let widened = |column: Column| {
-        let more = if column.grows { share.min(GROWTH_MAX).min(left) } else { 0 };
+        let more = if column.grows { GROWTH_MAX.min(left) } else { 0 };
         left -= more;
         (column, column.width + more)
     };
@@ -135,7 +133,7 @@ const fn words(
 }
 
 /// Most that a column grows by.
-const GROWTH_MAX: u16 = 24;
+const GROWTH_MAX: u16 = 20;
 
 /// In their order on the screen.
 const COLUMNS: [Column; 14] = [

@@ -61,7 +61,7 @@ fn parts(model: &Model, area: Rect) -> Parts {
     let heights = [
         Constraint::Length(1),
         Constraint::Length(u16::from(is_lost)),
-        Constraint::Length(if model.sample.is_some() { panels::height(area) } else { 0 }),
+        Constraint::Length(model.sample.as_ref().map_or(0, |sample| panels::height(area, sample))),
         Constraint::Min(0),
         Constraint::Length(1),
     ];

@@ -1,7 +1,7 @@
 //! What a browser gets at the root of the monitoring port: the status page.
 //!
-//! Absent: anything from elsewhere: the page is whole in itself, and its headers forbid a browser to
-//! load or run anything else.
+//! Absent: anything from elsewhere: the page is whole in itself, and its headers forbid a browser
+//! to load or run anything else.
 
 use std::sync::LazyLock;
 

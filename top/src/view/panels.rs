@@ -2,6 +2,8 @@
 //!
 //! Absent: connections. A small terminal has two lines instead of panels.
 
+mod shards;
+
 use fanfare_bench::figure::{self, Unit};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -12,15 +14,17 @@ use ratatui::widgets::{Block, BorderType, Paragraph, Sparkline};
 use super::{bold, faint, strong};
 use crate::history::History;
 use crate::model::{Model, Rates, Sample};
-use crate::snapshot::Totals;
+use crate::snapshot::{Times, Totals};
+use crate::span;
 use crate::table::compact;
 
 /// Lines that the panels take.
-pub(super) fn height(area: Rect) -> u16 {
+pub(super) fn height(area: Rect, sample: &Sample) -> u16 {
+    let lines_of_status = u16::from(sample.status.is_some());
     match (area.width, area.height) {
         (0..78, _) | (_, 0..18) => 2,
-        (_, 18..34) => 6,
-        _ => 8,
+        (_, 18..34) => 6 + lines_of_status,
+        _ => 8 + lines_of_status,
     }
 }
 
@@ -29,8 +33,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, sample: &Sa
     if area.height < 6 {
         return small(frame, area, rates, &sample.totals);
     }
-    let widths = [Constraint::Fill(1), Constraint::Fill(1), Constraint::Length(SERVER_WIDTH)];
-    let [messages, bytes, server] = Layout::horizontal(widths).areas(area);
+    let has_shards = sample.status.is_some() && area.width >= WITH_SHARDS_MIN;
+    let widths = [
+        Constraint::Fill(1),
+        Constraint::Fill(1),
+        Constraint::Length(if has_shards { shards::WIDTH } else { 0 }),
+        Constraint::Length(SERVER_WIDTH),
+    ];
+    let [messages, bytes, loops, server] = Layout::horizontal(widths).areas(area);
     let past = &model.past;
     let has_rates = model.rates.is_some();
     let figure = |unit: Unit, value| if has_rates { unit.show(value) } else { "…".to_owned() };
@@ -52,10 +62,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, sample: &Sa
             (figure(Unit::BytesPerSecond, rates.out_bytes), &past.out_bytes),
         ],
     );
+    if let Some(status) = sample.status.as_ref().filter(|_| has_shards) {
+        shards::draw(frame, loops, status);
+    }
     let block = panel("Server");
     let inner = block.inner(server);
     frame.render_widget(block, server);
-    frame.render_widget(Paragraph::new(server_lines(&sample.totals)), inner);
+    frame.render_widget(Paragraph::new(server_lines(sample)), inner);
 }
 
 /// What comes in and goes out, each with its past.
@@ -81,27 +94,21 @@ fn flow(frame: &mut Frame<'_>, area: Rect, title: &'static str, both: [(String, 
     }
 }
 
-fn server_lines(totals: &Totals) -> Vec<Line<'static>> {
+fn server_lines(sample: &Sample) -> Vec<Line<'static>> {
+    let totals = &sample.totals;
     let cores = totals.cores.max(1);
-    let share = totals.cpu / (cores as f64 * 100.0);
-    let load = match share {
-        _ if share >= 0.9 => Color::Red,
-        _ if share >= 0.7 => Color::Yellow,
-        _ => Color::Green,
-    };
-    let slow = if totals.slow_consumers > 0 { strong(Color::Yellow) } else { bold() };
     let most = match totals.max_connections {
         0 => String::new(),
         most => format!(" of {most}"),
     };
-    vec![
-        Line::from(vec![
-            name("cpu"),
-            Span::styled(format!("{:.0} %", totals.cpu), bold()),
-            Span::styled(format!(" of {cores} cores "), faint()),
-            Span::styled("━".repeat(full_cells(share)), strong(load)),
-            Span::styled("─".repeat(BAR_LEN - full_cells(share)), faint()),
-        ]),
+    let mut cpu = vec![
+        name("cpu"),
+        Span::styled(format!("{:.0} %", totals.cpu), bold()),
+        Span::styled(format!(" of {cores} cores "), faint()),
+    ];
+    cpu.extend(bar(totals.cpu / (cores as f64 * 100.0), BAR_LEN));
+    let mut lines = vec![
+        Line::from(cpu),
         Line::from(vec![name("memory"), Span::styled(Unit::Bytes.show(totals.mem as f64), bold())]),
         Line::from(vec![
             name("clients"),
@@ -110,13 +117,42 @@ fn server_lines(totals: &Totals) -> Vec<Line<'static>> {
             Span::styled(", subs ", faint()),
             Span::styled(compact(Unit::Count, totals.subscriptions as f64), bold()),
         ]),
-        Line::from(vec![
-            name("slow"),
-            Span::styled(totals.slow_consumers.to_string(), slow),
-            Span::styled(", stale ", faint()),
-            Span::styled(totals.stale_connections.to_string(), bold()),
-        ]),
-    ]
+    ];
+    if let Some(status) = &sample.status {
+        lines.push(latency(&status.latency));
+    }
+    lines.push(slow(sample));
+    lines
+}
+
+/// How long messages take.
+fn latency(times: &Times) -> Line<'static> {
+    if times.window_count == 0 {
+        return Line::from(vec![name("latency"), Span::styled("nothing delivered", faint())]);
+    }
+    Line::from(vec![
+        name("latency"),
+        Span::styled("p50 ", faint()),
+        Span::styled(span::short(times.p50_us / 1e6), bold()),
+        Span::styled(" p99 ", faint()),
+        Span::styled(span::short(times.p99_us / 1e6), bold()),
+    ])
+}
+
+/// Clients closed for being slow, and why; or for being silent.
+fn slow(sample: &Sample) -> Line<'static> {
+    let totals = &sample.totals;
+    let style = if totals.slow_consumers > 0 { strong(Color::Yellow) } else { bold() };
+    let mut spans = vec![name("slow"), Span::styled(totals.slow_consumers.to_string(), style)];
+    let reasons = sample.status.iter().flat_map(|status| status.slow_consumers.named());
+    let reasons: Vec<String> = reasons.map(|(name, count)| format!(" {name} {count}")).collect();
+    if reasons.is_empty() {
+        spans.push(Span::styled(", stale ", faint()));
+        spans.push(Span::styled(totals.stale_connections.to_string(), bold()));
+    } else {
+        spans.push(Span::styled(reasons.concat(), faint()));
+    }
+    Line::from(spans)
 }
 
 /// Two lines, for a terminal that has no room for panels.
@@ -146,10 +182,16 @@ fn name(text: &str) -> Span<'static> {
     Span::styled(format!("{text:<8}"), faint())
 }
 
-/// How many cells of a bar stand for a share.
-fn full_cells(share: f64) -> usize {
-    let full = share.clamp(0.0, 1.0) * BAR_LEN as f64;
-    usize::try_from(figure::whole(full.round())).map_or(BAR_LEN, |full| full.min(BAR_LEN))
+/// A share as a bar of a few cells, in a colour that fits.
+fn bar(share: f64, len: usize) -> [Span<'static>; 2] {
+    let colour = match share {
+        _ if share >= 0.9 => Color::Red,
+        _ if share >= 0.7 => Color::Yellow,
+        _ => Color::Green,
+    };
+    let full = figure::whole((share.clamp(0.0, 1.0) * len as f64).round());
+    let full = usize::try_from(full).map_or(len, |full| full.min(len));
+    [Span::styled("━".repeat(full), strong(colour)), Span::styled("─".repeat(len - full), faint())]
 }
 
 fn panel(title: &'static str) -> Block<'static> {
@@ -162,3 +204,5 @@ fn panel(title: &'static str) -> Block<'static> {
 /// Columns of the panel about the server.
 const SERVER_WIDTH: u16 = 34;
 const BAR_LEN: usize = 6;
+/// Columns of a terminal that has room for shards, too.
+const WITH_SHARDS_MIN: u16 = 112;

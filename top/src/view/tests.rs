@@ -10,6 +10,7 @@ use ratatui::backend::TestBackend;
 use super::*;
 use crate::model::Wishes;
 use crate::model::tests::{connection, sample};
+use crate::snapshot::{Shard, SlowReasons, Status, Times};
 use crate::sort::Sort;
 
 fn model() -> Model {
@@ -121,4 +122,32 @@ fn a_page_of_more_connections_says_so_and_long_names_are_cut() {
     assert!(text.contains("top 1 of 90000 by msgs_to"), "{text}");
     let line = text.lines().find(|line| line.contains('名')).expect("the connection");
     assert!(line.contains('…'), "{line}");
+}
+
+#[test]
+fn a_server_that_tells_of_shards_has_them_shown() {
+    let mut model = model();
+    let shard = |shard: u64| Shard {
+        shard,
+        connections: 10 + shard,
+        busy_percent: shard as f64 * 10.0,
+        ..Shard::default()
+    };
+    let latency = Times { window_count: 9, p50_us: 800.0, p99_us: 12_000.0, max_us: 1.0 };
+    let slow_consumers =
+        SlowReasons { pending_bytes: 1, memory_budget: 1, ..SlowReasons::default() };
+    let shards = (0..8).map(shard).collect();
+    let status = Status { latency, slow_consumers, shards };
+    model.sample.as_mut().expect("a sample").status = Some(status);
+    let text = picture(&model, 130, 30);
+    for part in [
+        "latency p50 800µs p99 12ms",
+        "slow    2 pending 1 memory 1",
+        " 7 ━━━━━━──  70 %    17 cl",
+        "and 4 less busy ones",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let narrow = picture(&model, 90, 30);
+    assert!(narrow.contains("latency p50") && !narrow.contains("Shards"), "{narrow}");
 }
