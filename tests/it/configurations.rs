@@ -39,7 +39,7 @@ fn read(path: &str, text: Option<String>) -> Result<Config, ConfigErrors> {
 const TAKEN: &[(&str, &str, usize)] = &[
     ("accounts", "6007bf71f650f5590d04add477fe113ce44edca262103d9bf481c7d763ea597d", 2),
     ("basics", "f97df734bc4eeaa90c7eb04225552b3ed1a7ea122e530831f299cc32ddc963fc", 0),
-    ("blocks", "cca6bef43234cb60f830e5987e2247a59d689a097dfb39fee763ea744d48fc6c", 7),
+    ("blocks", "280c6358acbd13afe2ebc2d9da86bf897398246f0da4bb5211d26d467b12e073", 5),
     ("callout", "788621bf4b1061de0257174180eda55db70b9d955ac6da3efe1c2e6fc5f7c2d5", 0),
     ("grammar", "444e1b7f33843ec99bffc5293e174a10a7aa12f70769e25c8ecc855274e6e2d4", 1),
     ("harness", "b945650e6d509885b8cf03230ed71ed1ebb8763ce4a01da9240af3bdd844439e", 5),

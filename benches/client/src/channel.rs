@@ -1,9 +1,10 @@
-//! A socket, blocking or not, that talks in clear or over TLS.
+//! A socket, blocking or not, that talks in clear or over TLS, in frames of WebSocket or not.
 //!
 //! Absent: events and time-outs, which are the owner's.
 
 use std::io::{self, Read, Write};
 
+use crate::framing::Framing;
 use crate::tls::TlsTarget;
 use crate::tls::fault::TlsFault;
 use crate::tls::session::Session;
@@ -13,6 +14,7 @@ use crate::tls::session::Session;
 pub struct Channel<S> {
     socket: S,
     tls: Option<Box<Session>>,
+    framing: Option<Box<Framing>>,
 }
 
 /// What one read brought.
@@ -41,12 +43,12 @@ pub struct Wrote {
 impl<S> Channel<S> {
     /// A channel that talks in clear.
     pub fn plain(socket: S) -> Self {
-        Self { socket, tls: None }
+        Self { socket, tls: None, framing: None }
     }
 
     /// The same conversation over another form of the socket.
     pub fn map<T>(self, change: impl FnOnce(S) -> T) -> Channel<T> {
-        Channel { socket: change(self.socket), tls: self.tls }
+        Channel { socket: change(self.socket), tls: self.tls, framing: self.framing }
     }
 
     /// Goes on over TLS from now on; the first record waits to be written.
@@ -55,8 +57,17 @@ impl<S> Channel<S> {
         Ok(())
     }
 
-    /// Whether bytes can be written: there is no handshake under way.
+    /// Speaks WebSocket from now on; the request to this host waits to be written.
+    pub fn frame(&mut self, host: &str) {
+        self.framing = Some(Box::new(Framing::new(host)));
+    }
+
+    /// Whether bytes can be written: there is no handshake under way, and no request.
     pub fn is_open(&self) -> bool {
+        self.is_secured() && self.framing.as_ref().is_none_or(|framing| framing.is_open())
+    }
+
+    fn is_secured(&self) -> bool {
         self.tls.as_ref().is_none_or(|session| session.is_open())
     }
 
@@ -74,6 +85,25 @@ impl<S> Channel<S> {
 impl<S: Read + Write> Channel<S> {
     /// Reads once into the buffer, from `at` on. The buffer grows where that is needed.
     pub fn read(&mut self, buffer: &mut Vec<u8>, at: usize) -> io::Result<Got> {
+        if self.framing.as_ref().is_some_and(|framing| framing.is_closed()) {
+            return Ok(Got::Closed);
+        }
+        let got = self.read_below(buffer, at)?;
+        let (Some(framing), Got::Bytes { count, may_have_more }) = (&mut self.framing, got) else {
+            return Ok(got);
+        };
+        let bytes = buffer.get_mut(at..at + count).unwrap_or_default();
+        let count = framing.unwrap_frames(bytes)?;
+        let is_closed = framing.is_closed();
+        // Answers to pings; what does not go now goes with the next write.
+        self.flush()?;
+        match count {
+            0 if is_closed => Ok(Got::Closed),
+            count => Ok(Got::Bytes { count, may_have_more: may_have_more || is_closed }),
+        }
+    }
+
+    fn read_below(&mut self, buffer: &mut Vec<u8>, at: usize) -> io::Result<Got> {
         let Some(session) = &mut self.tls else {
             let free = buffer.get_mut(at..).unwrap_or_default();
             let count = read_once(&mut self.socket, free)?;
@@ -106,22 +136,43 @@ impl<S: Read + Write> Channel<S> {
         let unsealed = session.unseal(records, opened);
         let is_closed = session.is_closed();
         // Answers of the handshake, or the alert that says what is wrong.
-        let flushed = self.flush();
+        let flushed = self.flush_below();
         match unsealed? {
             0 if is_closed => Ok(Got::Closed),
             count => flushed.map(|_| Got::Bytes { count, may_have_more }),
         }
     }
 
-    /// Writes until all is gone or the socket has no more room. Nothing goes while a handshake is
-    /// under way.
+    /// Writes until all is gone or the socket has no more room. Nothing goes while a handshake or a
+    /// request is under way.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<Wrote> {
+        if self.framing.is_none() {
+            return self.write_below(bytes);
+        }
+        let mut count = 0;
+        loop {
+            if !self.flush()? {
+                return Ok(Wrote { count, is_blocked: true });
+            }
+            let rest = bytes.get(count..).unwrap_or(&[]);
+            let is_open = self.is_open();
+            let Some(framing) = self.framing.as_mut().filter(|_| is_open && !rest.is_empty())
+            else {
+                return Ok(Wrote { count, is_blocked: false });
+            };
+            let piece = rest.get(..SEALED_AT_ONCE).unwrap_or(rest);
+            framing.wrap(piece);
+            count += piece.len();
+        }
+    }
+
+    fn write_below(&mut self, bytes: &[u8]) -> io::Result<Wrote> {
         if self.tls.is_none() {
             return write_plain(&mut self.socket, bytes);
         }
         let mut count = 0;
         loop {
-            if !self.flush()? {
+            if !self.flush_below()? {
                 return Ok(Wrote { count, is_blocked: true });
             }
             let rest = bytes.get(count..).unwrap_or(&[]);
@@ -137,8 +188,25 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// Writes the records that wait; returns whether none is left.
+    /// Writes the frames and records that wait; returns whether none is left.
     pub fn flush(&mut self) -> io::Result<bool> {
+        if !self.flush_below()? {
+            return Ok(false);
+        }
+        let Some(mut framing) = self.framing.take() else { return Ok(true) };
+        let wrote = if framing.outgoing().is_empty() || !self.is_secured() {
+            Ok(Wrote { count: 0, is_blocked: false })
+        } else {
+            self.write_below(framing.outgoing())
+        };
+        if let Ok(wrote) = &wrote {
+            framing.note_sent(wrote.count);
+        }
+        self.framing = Some(framing);
+        Ok(!wrote?.is_blocked)
+    }
+
+    fn flush_below(&mut self) -> io::Result<bool> {
         let Some(session) = &mut self.tls else { return Ok(true) };
         if session.outgoing().is_empty() {
             return Ok(true);

@@ -57,6 +57,11 @@ impl Conn {
         self.channel.secure(target)
     }
 
+    /// Speaks WebSocket from now on; what waits in `out` goes when the server has granted that.
+    pub fn frame(&mut self, host: &str) {
+        self.channel.frame(host);
+    }
+
     /// Reads once, behind the carried bytes, into a buffer that is shared by the connections of a
     /// thread. The caller gives back what it could not use with [`Conn::carry`].
     pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<ReadOutcome> {

@@ -17,8 +17,8 @@ use crate::conn::{Conn, ReadOutcome};
 use crate::control::{Fault, Taken};
 use crate::link_error::{Cause, LinkError};
 use crate::target::{PING, ServerFacts, Target};
-use crate::tls::Begin;
 use crate::tls::fault::TlsFault;
+use crate::tls::{Begin, TlsTarget};
 
 /// Connections of one event loop, by slot.
 #[derive(Debug)]
@@ -105,8 +105,12 @@ impl<'a> Dialer<'a> {
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(slot), both).map_err(refused)?;
         let mut conn = Conn::new(Channel::plain(stream), Vec::new());
-        if let Some(tls) = target.tls().filter(|tls| tls.begin() == Begin::AtOnce) {
+        let is_framed = target.framed().is_some();
+        if let Some(tls) = target.tls().filter(|tls| is_framed || tls.begin() == Begin::AtOnce) {
             conn.secure(tls).map_err(|fault| broken(target, fault.into()))?;
+        }
+        if let Some(host) = target.framed() {
+            conn.frame(host);
         }
         let dial = Dial { conn, phase: Phase::Connecting, setup, started_ns: now_ns };
         match self.slots.get_mut(slot) {
@@ -224,7 +228,9 @@ impl Dial {
 
     /// Answers the server's INFO, behind which so many bytes have come already.
     fn greet(&mut self, server: &Server<'_>, json: &[u8], behind: usize) -> Result<(), Fault> {
-        if let Some(tls) = server.target.tls().filter(|tls| tls.begin() == Begin::AfterInfo) {
+        let is_late = |tls: &&TlsTarget| tls.begin() == Begin::AfterInfo;
+        let is_framed = server.target.framed().is_some();
+        if let Some(tls) = server.target.tls().filter(is_late).filter(|_| !is_framed) {
             if behind > 0 {
                 return Err(Fault::Tls(TlsFault::ClearText));
             }

@@ -28,6 +28,7 @@ pub mod engine;
 pub mod failure;
 pub mod figure;
 pub mod flow;
+pub mod framing;
 pub mod interrupt;
 pub mod latency;
 pub mod link;

@@ -62,6 +62,18 @@ impl Link {
         Ok(())
     }
 
+    /// Goes over to WebSocket, and returns when the server has granted that.
+    pub fn frame(&mut self, host: &str) -> io::Result<()> {
+        self.channel.frame(host);
+        self.finish_writing()?;
+        while !self.channel.is_open() {
+            if self.read()? == Got::Closed {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Sends all of the bytes.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut sent = 0;

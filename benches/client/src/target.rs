@@ -50,6 +50,8 @@ pub struct Target {
     name: String,
     credentials: Credentials,
     tls: Option<TlsTarget>,
+    /// The host to ask for, where WebSocket is spoken.
+    framed: Option<Box<str>>,
 }
 
 /// The part of a server's INFO that matters here.
@@ -77,7 +79,8 @@ impl Target {
     /// A server in clear, to which nobody has talked yet.
     pub fn new(address: SocketAddr, place: String, name: &str, credentials: Credentials) -> Self {
         let facts = ServerFacts::default();
-        Self { address, place, facts, name: name.to_owned(), credentials, tls: None }
+        let (name, tls, framed) = (name.to_owned(), None, None);
+        Self { address, place, facts, name, credentials, tls, framed }
     }
 
     /// Tries the servers in turn and returns the first that lets us in. `name` is what the server
@@ -101,6 +104,12 @@ impl Target {
         self.tls.as_ref()
     }
 
+    /// The host to ask for, where WebSocket is spoken: over TLS, if there is any, that begins at
+    /// once.
+    pub fn framed(&self) -> Option<&str> {
+        self.framed.as_deref()
+    }
+
     /// Whether each connection signs what its INFO asks to be signed.
     pub fn signs(&self) -> bool {
         self.credentials.needs_nonce()
@@ -108,7 +117,12 @@ impl Target {
 
     /// Whether a connection has to wait for the server's INFO before it says anything.
     fn needs_info(&self) -> bool {
-        self.tls.is_some() || self.signs()
+        self.own_tls().is_some() || self.signs()
+    }
+
+    /// The TLS that is up to the protocol: none where WebSocket has brought it.
+    fn own_tls(&self) -> Option<&TlsTarget> {
+        self.tls.as_ref().filter(|_| self.framed.is_none())
     }
 
     /// The CONNECT line of a connection whose INFO has this nonce.
@@ -215,6 +229,7 @@ impl Target {
         for address in addresses {
             let mut target = Self::new(address, place.clone(), name, url.credentials.clone());
             target.tls.clone_from(&tls);
+            target.framed = url.wants_frames.then(|| place.as_str().into());
             match target.dial() {
                 Ok(link) => return target.meet(link, reach, &url.host),
                 Err(error) => last = error,
@@ -232,7 +247,8 @@ impl Target {
     ) -> Result<(Self, Link), LinkError> {
         let failed = |cause| LinkError { place: self.place.clone(), cause };
         let mut waits_for_tls = false;
-        match &self.tls {
+        match self.own_tls() {
+            None if self.framed.is_some() => self.facts = self.read_facts(&mut link)?,
             Some(tls) if tls.begin() == Begin::AtOnce => {
                 link.secure(tls).map_err(|error| LinkError::of_socket(&self.place, error))?;
                 self.facts = self.read_facts(&mut link)?;
@@ -271,8 +287,16 @@ impl Target {
     }
 
     fn dial(&self) -> Result<Link, LinkError> {
-        Link::dial(&self.address)
-            .map_err(|error| LinkError { place: self.place.clone(), cause: Cause::Connect(error) })
+        let mut link = Link::dial(&self.address).map_err(|error| LinkError {
+            place: self.place.clone(),
+            cause: Cause::Connect(error),
+        })?;
+        if let Some(host) = &self.framed {
+            let framed = self.tls.as_ref().map_or(Ok(()), |tls| link.secure(tls));
+            let framed = framed.and_then(|()| link.frame(host));
+            framed.map_err(|error| LinkError::of_socket(&self.place, error))?;
+        }
+        Ok(link)
     }
 
     /// Says CONNECT on a fresh connection, over TLS if the first one did.
@@ -283,7 +307,7 @@ impl Target {
         let secure = |link: &mut Link, tls: &TlsTarget| {
             link.secure(tls).map_err(|error| LinkError::of_socket(&self.place, error))
         };
-        let facts = match &self.tls {
+        let facts = match self.own_tls() {
             Some(tls) if tls.begin() == Begin::AtOnce => {
                 secure(link, tls)?;
                 self.read_facts(link)?

@@ -1,5 +1,6 @@
 //! Where a server is and who we are to it, as a person types it: `nats://user:pass@host:port`,
-//! `tls://host`, `host`, `host:port`, or several of these with commas between them.
+//! `tls://host`, `ws://host`, `wss://host`, `host`, `host:port`, or several of these with commas
+//! between them.
 //!
 //! Absent: looking names up and connecting (see `link`).
 
@@ -10,6 +11,10 @@ use crate::secret::Secret;
 
 /// The port of a URL that names none.
 pub const DEFAULT_PORT: u16 = 4222;
+
+/// The ports of URLs for WebSocket that name none.
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 /// The server of a command that names none.
 pub const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
@@ -25,6 +30,8 @@ pub struct ServerUrl {
     pub credentials: Credentials,
     /// Whether the scheme demands TLS.
     pub wants_tls: bool,
+    /// Whether the scheme demands WebSocket.
+    pub wants_frames: bool,
 }
 
 impl ServerUrl {
@@ -40,18 +47,15 @@ impl ServerUrl {
 
     /// Reads one URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let (rest, wants_tls) = match text.split_once("://") {
-            None => (text, false),
-            Some(("nats" | "tcp", rest)) => (rest, false),
-            Some(("tls", rest)) => (rest, true),
-            Some(("ws" | "wss", _)) => {
-                return Err(UrlError::new(
-                    text,
-                    "WebSockets are not spoken here; write nats://host:port or tls://host:port",
-                ));
-            }
+        let (rest, wants_tls, wants_frames, default_port) = match text.split_once("://") {
+            None => (text, false, false, DEFAULT_PORT),
+            Some(("nats" | "tcp", rest)) => (rest, false, false, DEFAULT_PORT),
+            Some(("tls", rest)) => (rest, true, false, DEFAULT_PORT),
+            Some(("ws", rest)) => (rest, false, true, HTTP_PORT),
+            Some(("wss", rest)) => (rest, true, true, HTTPS_PORT),
             Some(_) => {
-                return Err(UrlError::new(text, "the scheme has to be nats:// or tls://"));
+                let why = "the scheme has to be nats://, tls://, ws:// or wss://";
+                return Err(UrlError::new(text, why));
             }
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -59,12 +63,12 @@ impl ServerUrl {
             None => (None, rest),
             Some((user, place)) => (Some(user), place),
         };
-        let (host, port) = parse_place(text, place)?;
+        let (host, port) = parse_place(text, place, default_port)?;
         let credentials = match user_part {
             None => Credentials::None,
             Some(part) => parse_credentials(text, part)?,
         };
-        Ok(Self { host, port, credentials, wants_tls })
+        Ok(Self { host, port, credentials, wants_tls, wants_frames })
     }
 
     /// `host:port`, with brackets around an IPv6 address.
@@ -100,7 +104,7 @@ impl fmt::Display for UrlError {
 
 impl std::error::Error for UrlError {}
 
-fn parse_place(text: &str, place: &str) -> Result<(String, u16), UrlError> {
+fn parse_place(text: &str, place: &str, default: u16) -> Result<(String, u16), UrlError> {
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
         let Some((host, after)) = rest.split_once(']') else {
             return Err(UrlError::new(text, "the bracket of the IPv6 address is not closed"));
@@ -118,7 +122,7 @@ fn parse_place(text: &str, place: &str) -> Result<(String, u16), UrlError> {
         return Err(UrlError::new(text, "there is no host in it"));
     }
     let port = match port {
-        None | Some("") => DEFAULT_PORT,
+        None | Some("") => default,
         Some(digits) => match digits.parse::<u16>() {
             Ok(port) if port > 0 => port,
             _ => return Err(UrlError::new(text, "the port has to be a number from 1 to 65535")),
@@ -195,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn the_schemes_of_websocket_demand_frames() {
+        let urls = ServerUrl::parse_list("ws://a,wss://b,ws://c:8080/,nats://d").unwrap();
+        let wishes: Vec<_> =
+            urls.iter().map(|url| (url.wants_frames, url.wants_tls, url.port)).collect();
+        let expected =
+            [(true, false, 80), (true, true, 443), (true, false, 8080), (false, false, 4222)];
+        assert_eq!(wishes, expected);
+    }
+
+    #[test]
     fn a_list_keeps_its_order() {
         let list = ServerUrl::parse_list("a, nats://b:2 ,,c:3").unwrap();
         let places: Vec<String> = list.iter().map(ServerUrl::place).collect();
@@ -203,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_broken_url_is_refused_without_showing_the_password() {
-        for text in ["", ",", "nats://", "a:0", "a:x", "a:70000", "http://a", "ws://a", "[::1"] {
+        for text in ["", ",", "nats://", "a:0", "a:x", "a:70000", "http://a", "wsx://a", "[::1"] {
             assert!(ServerUrl::parse_list(text).is_err(), "{text}");
         }
         assert!(ServerUrl::parse("nats://u%zz:p@h").is_err());

@@ -175,6 +175,8 @@ impl fmt::Display for Violation {
     }
 }
 
+impl core::error::Error for Violation {}
+
 impl Reader {
     /// A reader before the first frame.
     pub fn new(terms: Terms) -> Self {
