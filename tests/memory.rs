@@ -84,8 +84,7 @@ impl World {
                 shards: 2,
                 batches_per_peer: ShardSetup::BATCHES_PER_PEER,
                 policy: Arc::new(Policy::open()),
-                // Those who have left are remembered, a bounded number of them, which is not what is
-                // measured here.
+                // Those who have left are remembered, so many of them; that is not measured here.
                 limits: Arc::new(Limits { closed_clients_max: 0, ..Limits::default() }),
                 entrances: vec![Entrance::default()],
                 seed: 1,

@@ -113,17 +113,6 @@ impl Interest {
         self.names.text(name)
     }
 
-    /// The filter of a list, and the name of its queue group.
-    pub(crate) fn names_of(&self, list: List) -> (&[u8], Option<&[u8]>) {
-        match list {
-            List::Plain(filter) => (&self.filter(filter).text, None),
-            List::Queue(queue) => {
-                let queue = self.queue(queue);
-                (&self.filter(queue.filter()).text, Some(self.name(queue.name)))
-            }
-        }
-    }
-
     /// The receivers in a list.
     #[inline]
     pub(crate) fn members_mut(&mut self, list: List) -> &mut SmallList<Member> {

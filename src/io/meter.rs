@@ -108,8 +108,6 @@ impl Reading {
 /// The class of a time: a power of two, and which quarter of it.
 fn class_of(ns: u64) -> usize {
     let units = ns >> UNIT_BITS;
-    // INVARIANT: numbers of bits, and two bits of a number.
-    #[expect(clippy::cast_possible_truncation)]
     let class = if units < PARTS as u64 {
         units as usize
     } else {

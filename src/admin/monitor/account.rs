@@ -180,7 +180,7 @@ fn shown_export(export: &Export) -> ExportShown {
         token_req: export.token_required,
         response_type: is_service.then_some(response),
         service_latency: export.latency.as_ref().map(latency),
-        approved_accounts: approved.map(|name| name.to_string()).collect(),
+        approved_accounts: approved.map(ToString::to_string).collect(),
     }
 }
 

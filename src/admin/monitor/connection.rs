@@ -172,7 +172,7 @@ impl Monitor {
 
     fn show_user(&self, shown: &mut Connection, client: &ClientFacts) {
         let account = self.account_name(client.account);
-        shown.authorized_user = client.user.as_deref().unwrap_or_default().to_owned();
+        client.user.as_deref().unwrap_or_default().clone_into(&mut shown.authorized_user);
         if let Some(grant) = &client.grant {
             shown.issuer_key = grant.issuer.to_string();
             shown.tags.clone_from(&grant.tags);

@@ -127,10 +127,9 @@ impl Monitor {
             limit => limit,
         };
         let offset = options.offset;
-        let account = match self.account_named(&options.account) {
-            Ok(account) => account,
+        let Ok(account) = self.account_named(&options.account) else {
             // As nats-server answers about accounts that it does not know.
-            Err(_) => return Ok(self.no_connections(offset, limit)),
+            return Ok(self.no_connections(offset, limit));
         };
         let filter = ClientFilter {
             number: single.then_some(options.number),

@@ -10,8 +10,11 @@ use crate::core::report::account::AccountUse;
 use crate::core::stats::Stats;
 use crate::io::http::HttpServer;
 
-/// A counter or gauge of shards: its name without prefix, its words, and where it stands.
-type OfShard = ((&'static str, &'static str), fn(&Stats) -> u64);
+/// Where a number of a shard stands.
+type Read = fn(&Stats) -> u64;
+
+/// A counter or gauge of shards: its name, its words, and where it stands.
+type OfShard = ((&'static str, &'static str), Read);
 
 /// What only grows.
 const COUNTERS: &[OfShard] = &[
@@ -69,7 +72,7 @@ const GAUGES: &[OfShard] = &[
 ];
 
 /// Clients closed for being slow, by the reason.
-const SLOW: &[(&str, fn(&Stats) -> u64)] = &[
+const SLOW: &[(&str, Read)] = &[
     ("pending_bytes", |s| s.slow_pending_bytes),
     ("write_deadline", |s| s.slow_write_deadline),
     ("memory_budget", |s| s.slow_shed),

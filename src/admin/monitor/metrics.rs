@@ -183,9 +183,9 @@ fn classic(text: &str) -> String {
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(words) {
             let suffix = if kind == "counter" { "_total" } else { "" };
             if let Some((_, help)) = help.take() {
-                out.push_str(&format!("# HELP {name}{suffix} {help}\n"));
+                out.extend(["# HELP ", &*name, suffix, " ", &*help, "\n"]);
             }
-            out.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+            out.extend(["# TYPE ", &*name, suffix, " ", &*kind, "\n"]);
         } else if line != "# EOF" && !line.starts_with("# UNIT") {
             out.push_str(line);
             out.push('\n');

@@ -65,12 +65,11 @@ impl Options {
                 "cid" => options.number = unsigned(name, value)?,
                 "state" => options.state = state(value)?,
                 "user" => value.clone_into(&mut options.user),
-                "acc" => value.clone_into(&mut options.account),
+                "acc" | "account" => value.clone_into(&mut options.account),
                 "filter_subject" => value.clone_into(&mut options.filter_subject),
                 "mqtt_client" => value.clone_into(&mut options.mqtt_client),
                 "test" => value.clone_into(&mut options.test),
                 "unused" => options.unused = boolean(name, value)?,
-                "account" => value.clone_into(&mut options.account),
                 "stream" => value.clone_into(&mut options.stream),
                 "consumer" => value.clone_into(&mut options.consumer),
                 "details" => options.details = boolean(name, value)?,
@@ -175,10 +174,8 @@ fn number<T: FromStr + Default>(name: &str, value: &str, kind: Kind) -> Result<T
         let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
         let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         let is_negative = value.starts_with('-') && kind.function == "ParseUint";
-        let why = match is_number && !is_negative {
-            true => "value out of range",
-            false => "invalid syntax",
-        };
+        let is_large = is_number && !is_negative;
+        let why = if is_large { "value out of range" } else { "invalid syntax" };
         let Kind { name: kind, function } = kind;
         Refusal::bad(format!(
             "Error decoding {kind} for '{name}': strconv.{function}: parsing {value:?}: {why}"

@@ -6,6 +6,7 @@ use fanfare_protocol::subject;
 
 use super::super::clients::Client;
 use super::super::ids::{AccountId, Slot};
+use super::super::interest::Interest;
 use super::super::shard::Shard;
 use super::super::subs::{List, Sub};
 use super::{KEYS_PER_PAGE, Page, Rows, SUBSCRIPTIONS_PER_PAGE};
@@ -112,6 +113,19 @@ impl Shard {
             sid: text(self.clients.sids.text(sub.sid, &mut digits)),
             delivered: member.map_or(0, |member| member.delivered),
             max: member.map_or(0, |member| member.max),
+        }
+    }
+}
+
+impl Interest {
+    /// The filter of a list, and the name of its queue group.
+    pub(crate) fn names_of(&self, list: List) -> (&[u8], Option<&[u8]>) {
+        match list {
+            List::Plain(filter) => (&self.filter(filter).text, None),
+            List::Queue(queue) => {
+                let queue = self.queue(queue);
+                (&self.filter(queue.filter()).text, Some(self.name(queue.name)))
+            }
         }
     }
 }
