@@ -175,6 +175,9 @@ impl Opening {
 
 impl Monitor {
     fn run(mut self) {
+        // Where processors are scarce, messages come before those who look; a system that does not
+        // let us step back has decided otherwise.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
         let mut events = Events::with_capacity(EVENTS);
         while !self.exchange.desk.is_closed() {
             let http = self.http.as_ref().and_then(HttpServer::timeout);
@@ -264,5 +267,7 @@ fn open_port(
 const PLACE: &str = "the monitor's";
 /// The token of the desk's waker; the HTTP server has the others.
 const DESK: Token = Token(0);
+/// How far the thread steps back behind others.
+const NICENESS: i32 = 10;
 /// Events of one poll.
 const EVENTS: usize = 256;

@@ -138,6 +138,6 @@ impl Shard {
 /// Clients whose numbers one page looks at.
 pub const KEYS_PER_PAGE: usize = 1024;
 /// Clients that one page tells everything of.
-pub const CLIENTS_PER_PAGE: usize = 128;
+pub const CLIENTS_PER_PAGE: usize = 64;
 /// Subscriptions that one page looks at, beyond those of its first client.
-pub const SUBSCRIPTIONS_PER_PAGE: usize = 2048;
+pub const SUBSCRIPTIONS_PER_PAGE: usize = 1024;
