@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::broker::binary;
 use crate::monitored::Monitored;
 use crate::parity::server::reference;
+use crate::secure::{self, Offer};
 use crate::system::shape;
 use crate::wire::Connection;
 
@@ -153,6 +154,33 @@ fn every_endpoint_has_the_members_of_nats_server() {
     }
     assert!(told.is_empty(), "{told}");
     drop(clients);
+}
+
+#[test]
+fn what_browsers_and_certificates_bring_is_told_alike() {
+    let config = format!(
+        "http: \"127.0.0.1:-1\"\n{}websocket {{ host: \"127.0.0.1\", port: -1, no_tls: true, \
+         same_origin: true, allowed_origins: [\"http://a.example:81\"], compression: true, \
+         handshake_timeout: \"3s\", advertise: \"x.example:1\" }}\n",
+        secure::tls(&format!("ca_file: \"{}\", verify: true", secure::file("ca.pem")))
+    );
+    let told = [binary(), reference()].map(|program| {
+        let server = Monitored::start(&program, &config);
+        let offer = Offer { certificate: Some("alice"), ..Offer::default() };
+        let mut client = offer.connect(server.broker.address()).expect("a handshake");
+        client.connect();
+        client.fence();
+        let varz = server.json("/varz");
+        let connz = server.json("/connz?auth=1");
+        let row = &connz["connections"][0];
+        let facts =
+            ["tls_version", "tls_cipher_suite", "tls_peer_certs"].map(|key| row[key].clone());
+        let mut websocket = varz["websocket"].clone();
+        assert!(websocket["port"].take().is_i64());
+        (facts, varz["tls_cert_not_after"].clone(), websocket, varz["tls_verify"].clone())
+    });
+    assert_eq!(told[0], told[1]);
+    assert!(told[0].1.is_string() && told[0].0[2].is_array(), "{told:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::Monitor;
+use super::certificates::PeerCertificate;
 use super::moments::duration;
 use super::options::Options;
 use crate::config::access::ConnectionType;
@@ -49,6 +50,8 @@ pub(super) struct Connection {
     tls_version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     tls_cipher_suite: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tls_peer_certs: Vec<PeerCertificate>,
     #[serde(skip_serializing_if = "String::is_empty")]
     authorized_user: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -173,6 +176,10 @@ impl Monitor {
     fn show_user(&self, shown: &mut Connection, client: &ClientFacts) {
         let account = self.account_name(client.account);
         client.user.as_deref().unwrap_or_default().clone_into(&mut shown.authorized_user);
+        if let Some(tls) = &client.tls {
+            let chain = tls.chain.iter();
+            shown.tls_peer_certs = chain.map(|der| PeerCertificate::new(der)).collect();
+        }
         if let Some(grant) = &client.grant {
             shown.issuer_key = grant.issuer.to_string();
             shown.tags.clone_from(&grant.tags);

@@ -8,6 +8,7 @@ mod account;
 mod accounts;
 mod answer;
 mod asking;
+mod certificates;
 mod connection;
 mod connz;
 mod fixed;
@@ -25,6 +26,7 @@ mod statsz;
 mod statusz;
 mod subsz;
 mod varz;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -69,6 +71,8 @@ pub(super) struct Monitor {
     exchange: Arc<Exchange>,
     log: Log,
     news: News,
+    /// When the certificate of the classic listener ends.
+    certificate_end: String,
     calendar: Calendar,
     process: Process,
     workers: Arc<WorkerPool<Task>>,
@@ -147,6 +151,7 @@ impl Opening {
     ) -> io::Result<JoinHandle<()>> {
         let calendar = Calendar::new(clock);
         let Self { poll, http, sheets, .. } = self;
+        let certificate_end = certificates::end_of(news.config.listeners.first());
         let monitor = Monitor {
             poll,
             http,
@@ -155,6 +160,7 @@ impl Opening {
             exchange,
             log,
             news,
+            certificate_end,
             calendar,
             process: Process::default(),
             workers,
@@ -195,7 +201,10 @@ impl Monitor {
 
     fn run_errand(&mut self, errand: Errand) {
         match errand {
-            Errand::News(news) => self.news = *news,
+            Errand::News(news) => {
+                self.certificate_end = certificates::end_of(news.config.listeners.first());
+                self.news = *news;
+            }
             Errand::Request(shard, request) => self.serve_request(shard, *request),
         }
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Monitor;
 use super::moments::{date_of_ms, uptime};
 use super::process::Process;
+use super::websocket::WebSocketVarz;
 use crate::config::listen::Address;
 use crate::core::ids::AccountId;
 use crate::core::stats::Stats;
@@ -49,7 +50,7 @@ pub(crate) struct Varz {
     max_pending: u64,
     #[serde(flatten)]
     absent: Absent,
-    websocket: Nothing,
+    websocket: WebSocketVarz,
     tls_timeout: Number,
     write_deadline: u64,
     start: String,
@@ -81,6 +82,8 @@ pub(crate) struct Varz {
     system_account: String,
     slow_consumer_stats: ByKind,
     stale_connection_stats: ByKind,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    tls_cert_not_after: String,
 }
 
 /// An object of a feature that is not there.
@@ -193,7 +196,7 @@ impl Monitor {
             max_payload: limits.payload_max,
             max_pending: limits.pending_bytes_max,
             absent: Absent::default(),
-            websocket: Nothing {},
+            websocket: WebSocketVarz::of(config),
             tls_timeout: seconds(tls_ns.unwrap_or(2_000_000_000)),
             write_deadline: limits.write_deadline_ns,
             start: self.calendar.date(crate::core::time::Instant::default()),
@@ -222,6 +225,7 @@ impl Monitor {
             system_account: self.account_name(AccountId::SYSTEM),
             slow_consumer_stats: ByKind::clients(slow),
             stale_connection_stats: ByKind::clients(stats.stale_connections),
+            tls_cert_not_after: self.certificate_end.clone(),
         }
     }
 
