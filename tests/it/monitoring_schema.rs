@@ -173,14 +173,15 @@ fn what_browsers_and_certificates_bring_is_told_alike() {
         let varz = server.json("/varz");
         let connz = server.json("/connz?auth=1");
         let row = &connz["connections"][0];
-        let facts =
-            ["tls_version", "tls_cipher_suite", "tls_peer_certs"].map(|key| row[key].clone());
+        // Which of the suites that both offer is taken is each server's own affair.
+        assert!(row["tls_cipher_suite"].as_str().is_some_and(|suite| suite.starts_with("TLS_")));
+        let facts = ["tls_version", "tls_peer_certs"].map(|key| row[key].clone());
         let mut websocket = varz["websocket"].clone();
         assert!(websocket["port"].take().is_i64());
         (facts, varz["tls_cert_not_after"].clone(), websocket, varz["tls_verify"].clone())
     });
     assert_eq!(told[0], told[1]);
-    assert!(told[0].1.is_string() && told[0].0[2].is_array(), "{told:?}");
+    assert!(told[0].1.is_string() && told[0].0[1].is_array(), "{told:?}");
 }
 
 #[test]

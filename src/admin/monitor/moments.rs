@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use crate::core::time::Instant;
 use crate::io::clock::Clock;
@@ -39,11 +39,16 @@ impl Calendar {
 
 /// The date of so many milliseconds of Unix time.
 pub(crate) fn date_of_ms(ms: u64) -> String {
-    date(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+    let date = i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis);
+    written(date.unwrap_or(DateTime::<Utc>::MAX_UTC))
 }
 
 fn date(ns: i64) -> String {
-    let mut text = DateTime::from_timestamp_nanos(ns).format("%Y-%m-%dT%H:%M:%S%.9f").to_string();
+    written(DateTime::from_timestamp_nanos(ns))
+}
+
+fn written(date: DateTime<Utc>) -> String {
+    let mut text = date.format("%Y-%m-%dT%H:%M:%S%.9f").to_string();
     while text.ends_with('0') {
         text.pop();
     }
@@ -118,7 +123,8 @@ mod tests {
         ] {
             assert_eq!(date(ns), text);
         }
-        assert_eq!(date_of_ms(u64::MAX), date(i64::MAX));
+        assert_eq!(date_of_ms(67_090_118_400_000), "4096-01-01T00:00:00Z");
+        assert!(date_of_ms(u64::MAX).ends_with('Z'));
     }
 
     #[test]
