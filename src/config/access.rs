@@ -202,6 +202,8 @@ pub struct Account {
     pub exports: Vec<Export>,
     /// What it takes from others.
     pub imports: Vec<Import>,
+    /// Where traces go that tracing systems ask for.
+    pub trace: Option<MessageTrace>,
 }
 
 impl Account {
@@ -287,6 +289,15 @@ pub struct Export {
     pub account_token_position: Option<u32>,
     /// Traces may cross.
     pub allow_trace: bool,
+}
+
+/// Where traces of messages go that tracing systems ask for (`msg_trace`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTrace {
+    /// A subject of the account.
+    pub dest: Box<str>,
+    /// Which share of the messages, in percent.
+    pub sampling: u8,
 }
 
 /// How many answers a service sends to one request.

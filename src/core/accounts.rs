@@ -21,6 +21,8 @@ pub struct Account {
     /// Bounds.
     pub limits: AccountLimits,
     pub(crate) mappings: Option<Mappings>,
+    /// Where traces go that tracing systems ask for.
+    pub(crate) trace: Option<access::MessageTrace>,
     /// Streams of this account that others import.
     pub(crate) streams: Vec<StreamShare>,
     /// Services of others that this account imports.
@@ -54,6 +56,8 @@ impl Account {
 pub(crate) struct StreamShare {
     pub(crate) to: AccountId,
     pub(crate) map: ImportMap,
+    /// Traces tell who receives it.
+    pub(crate) allow_trace: bool,
 }
 
 /// A service that leads from an account that imports it to the one that exports it.
@@ -65,6 +69,8 @@ pub(crate) struct ServiceShare {
     pub(crate) threshold_ns: u64,
     pub(crate) share: bool,
     pub(crate) latency: Option<Latency>,
+    /// Traces tell where requests go.
+    pub(crate) allow_trace: bool,
 }
 
 /// See the module's head.
@@ -114,6 +120,7 @@ impl Accounts {
             entry.present = true;
             entry.limits = account.limits;
             entry.mappings = mappings;
+            entry.trace.clone_from(&account.trace);
         }
         if !global_mappings.is_empty() {
             let mappings = mappings(GLOBAL, global_mappings)?;
@@ -177,7 +184,11 @@ impl Accounts {
                 (&importer.imports[share.import], &exporter.exports[share.export]);
             match import.kind {
                 ShareKind::Stream => {
-                    let stream = StreamShare { to: share.importer, map: share.map };
+                    let stream = StreamShare {
+                        to: share.importer,
+                        map: share.map,
+                        allow_trace: import.allow_trace,
+                    };
                     self.list[share.exporter.index()].streams.push(stream);
                 }
                 ShareKind::Service => {
@@ -188,6 +199,7 @@ impl Accounts {
                         threshold_ns: threshold(export),
                         share: import.share,
                         latency: export.latency.clone(),
+                        allow_trace: export.allow_trace,
                     });
                 }
             }

@@ -10,7 +10,7 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::op::PublishLine;
 
 use super::accounts::{Accounts, ServiceShare};
-use super::batch::Batch;
+use super::batch::{Batch, DeliverTo};
 use super::choices::Choices;
 use super::ids::{AccountId, Slot};
 use super::latency::{self, Sample};
@@ -23,6 +23,7 @@ use super::responses::{Responses, Waiter};
 use super::session::Flow;
 use super::shard::{Shard, ip_of};
 use super::texts::TextId;
+use super::tracing::{TAG_LEN, TRACED};
 
 /// By what a client may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,9 @@ impl Shard {
             }
             mapped => {
                 let subject = if mapped == Mapped::To { &subject } else { line.subject };
+                if mapped == Mapped::To {
+                    self.trace_mapping(subject);
+                }
                 let line = PublishLine { subject, ..*line };
                 self.publish_mapped(slot, accounts, &line, body)
             }
@@ -95,9 +99,12 @@ impl Shard {
             self.clients.stats.publishes_refused += 1;
             let silent = Choices { verbose: false, pedantic: false, ..choices };
             self.accept_ruled(slot, line, silent);
-            return self.answer(slot, &ProtocolError::PublishViolation(line.subject.to_vec()));
+            let error = ProtocolError::PublishViolation(line.subject.to_vec());
+            self.trace_refusal(&error);
+            return self.answer(slot, &error);
         };
-        let flow = if !accounts.get(account).crosses() {
+        let is_plain = !accounts.get(account).crosses() && !self.events.traces.is_tracing();
+        let flow = if is_plain {
             self.publish_in_one(slot, account, line, body)
         } else if self.publish_across(slot, account, line, body) {
             Flow::Done
@@ -147,7 +154,13 @@ impl Shard {
                 self.accept_ruled(slot, line, self.clients.get(slot).choices);
             }
             let mut marked = None;
-            for leg in legs.as_mut_slice() {
+            let is_traced = self.events.traces.is_tracing();
+            self.trace_legs(legs.as_mut_slice());
+            for (index, leg) in legs.as_mut_slice().iter_mut().enumerate() {
+                if is_traced && !self.trace_leg(slot, accounts, index, leg, line, body) {
+                    delivered |= !leg.plan.filters.is_empty();
+                    continue;
+                }
                 let Some(service) = legs::service_of(accounts, leg) else {
                     delivered |= self.send_leg(slot, account, None, leg, line, body);
                     self.look_at_finished();
@@ -158,6 +171,8 @@ impl Shard {
                     let requester = self.requester(slot, accounts, service);
                     request_info::mark(line, body, &requester)
                 });
+                let silent = (is_traced && !self.events.traces.is_lit()).then(|| marked.silenced());
+                let marked = silent.as_ref().unwrap_or(marked);
                 let line = PublishLine {
                     header_len: Some(marked.header_len),
                     total_len: marked.total_len,
@@ -168,11 +183,7 @@ impl Shard {
                 self.look_at_finished();
             }
             // Not before the last leg: its plan names lists that this may free.
-            let finished: Vec<Slot> = self.clients.finished.iter().map(|(slot, _)| *slot).collect();
-            self.end_finished();
-            for slot in finished {
-                self.refresh_choices(slot);
-            }
+            self.settle_finished();
             if !delivered {
                 self.answer_nobody(slot, line);
             }
@@ -187,6 +198,15 @@ impl Shard {
         for index in 0..self.clients.finished.len() {
             let (slot, _) = self.clients.finished[index];
             self.clients.get_mut(slot).checks.filtered = true;
+        }
+    }
+
+    /// Ends the subscriptions that the legs have finished.
+    fn settle_finished(&mut self) {
+        let finished: Vec<Slot> = self.clients.finished.iter().map(|(slot, _)| *slot).collect();
+        self.end_finished();
+        for slot in finished {
+            self.refresh_choices(slot);
         }
     }
 
@@ -312,6 +332,9 @@ impl Shard {
 
     /// Makes sure that everything the legs need is there, for all of them or for none.
     fn reserve_legs(&mut self, legs: &[Leg], body: Body<'_>) -> bool {
+        // With a tag behind it, a body is copied.
+        let is_traced = self.events.traces.is_tracing();
+        let body = if is_traced { Body::Copied(body.bytes()) } else { body };
         let mut targets = 0;
         for leg in legs {
             targets |= leg.plan.targets;
@@ -381,13 +404,37 @@ impl Shard {
         delivered
     }
 
+    /// Stages one leg to its peers, which only write down who would get it.
+    pub(crate) fn stage_leg(
+        &mut self,
+        slot: Slot,
+        leg: &mut Leg,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) {
+        let header_len = line.header_len.filter(|length| *length > 0);
+        let id = self.clients.spool.name_heads(1);
+        leg.head.render(id, &leg.subject, &leg.reply, header_len, line.total_len);
+        std::mem::swap(&mut self.plan, &mut leg.plan);
+        std::mem::swap(&mut self.head, &mut leg.head);
+        self.stage_open(slot, body);
+        std::mem::swap(&mut self.head, &mut leg.head);
+        std::mem::swap(&mut self.plan, &mut leg.plan);
+    }
+
     /// Stages the message in the plan to every peer in it, into batches that were opened for it.
     fn stage_open(&mut self, slot: Slot, body: Body<'_>) {
+        let peers = self.plan.targets.count_ones() as usize;
+        let tag = (peers > 0).then(|| self.trace_tag(peers)).flatten();
+        let tagged = tag.map(|tag| [body.bytes(), &tag].concat());
+        let hops = if tagged.is_some() { TRACED } else { 0 };
+        let body = tagged.as_ref().map_or(body, |bytes| Body::Copied(bytes));
         let message = self.head.message(body);
         let client = self.clients.get(slot);
         let not_to = (!client.choices.echo).then_some((self.id, client.id));
         for peer in mesh::each(self.plan.targets) {
-            self.mesh.stage_into_open(peer, &message, self.plan.to(peer, not_to));
+            let to = DeliverTo { hops, ..self.plan.to(peer, not_to) };
+            self.mesh.stage_into_open(peer, &message, to);
             self.clients.stats.records_out += 1;
         }
     }
@@ -400,7 +447,7 @@ fn leg_bytes(leg: &Leg, body: Body<'_>) -> usize {
         Body::Copied(bytes) => bytes.len(),
         Body::Shared(_) => 0,
     };
-    leg.subject.len() + reply + body + HEAD_BYTES
+    leg.subject.len() + reply + body + HEAD_BYTES + TAG_LEN
 }
 
 const _: () = assert!(Batch::BYTES_MAX > HEAD_BYTES);

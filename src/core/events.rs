@@ -18,6 +18,7 @@ use super::message::Body;
 use super::shard::{Shard, ip_of};
 use super::texts::TextId;
 use super::time::Instant;
+use super::tracing::Traces;
 use crate::config::access::ConnectionType;
 
 /// An event that is not published yet.
@@ -40,6 +41,7 @@ pub(crate) struct Events {
     /// How often this shard has spoken.
     spoken: u64,
     /// Scratch: a subject, what an importer knows it as, and filters that match.
+    pub(crate) traces: Traces,
     subject: Vec<u8>,
     local: Vec<u8>,
     found: Vec<Slot>,

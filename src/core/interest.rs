@@ -6,6 +6,8 @@
 //! I5: what a drain or a timer changes goes to a dirty set of state, one entry a filter and peer.
 //! I9: a slot is freed only after its removal has been staged to every peer.
 
+mod check;
+
 use std::collections::VecDeque;
 
 use fanfare_protocol::subject::Filter as FilterText;
@@ -344,28 +346,6 @@ impl Interest {
         self.filters.shrink();
         if self.queues.len() * 4 < self.queues.capacity() {
             self.queues.shrink_to_fit();
-        }
-    }
-
-    /// Walks the invariants.
-    pub(crate) fn check(&self) {
-        self.filters.check();
-        for (slot, filter) in self.filters.iter() {
-            for queue in filter.queues.as_slice() {
-                assert_eq!(self.queues[queue.key()].filter, slot);
-            }
-        }
-        for (_, queue) in &self.queues {
-            assert!(!queue.members.is_empty() || !queue.remotes.is_empty() || queue.dirty != 0);
-        }
-        for peer in &self.peers {
-            for list in &self.dirty[peer.index()] {
-                let dirty = match list {
-                    List::Plain(slot) => self.filters.get(*slot).dirty,
-                    List::Queue(slot) => self.queues[slot.key()].dirty,
-                };
-                assert!(dirty & peer.bit() != 0, "a dirty list is marked");
-            }
         }
     }
 }

@@ -18,8 +18,8 @@ use super::rng::Rng;
 pub(crate) enum Way {
     /// It was published there.
     Own,
-    /// As a stream.
-    Stream,
+    /// As a stream, of which traces may tell or not.
+    Stream { allow_trace: bool },
     /// As a request to a service: whose import it is, and which of its services.
     Service { importer: AccountId, number: usize },
 }
@@ -41,6 +41,11 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
+    /// Which leg led here.
+    pub(crate) fn from(&self) -> usize {
+        self.from
+    }
+
     /// Whether it came as a request.
     pub(crate) fn is_request(&self) -> bool {
         matches!(self.way, Way::Service { .. })
@@ -95,7 +100,7 @@ impl Legs {
     fn expand(&mut self, accounts: &Accounts, at: usize, mapped: &mut Vec<u8>, rng: &mut Rng) {
         let Leg { account, way, depth, .. } = self.room[at];
         let shares = accounts.get(account);
-        if way == Way::Stream {
+        if matches!(way, Way::Stream { .. }) {
             return;
         }
         if depth >= DEPTH_MAX {
@@ -106,7 +111,8 @@ impl Legs {
             for stream in &shares.streams {
                 mapped.clear();
                 if stream.map.to_local(&self.room[at].subject, mapped) {
-                    self.add(stream.to, Way::Stream, depth + 1, mapped, at);
+                    let way = Way::Stream { allow_trace: stream.allow_trace };
+                    self.add(stream.to, way, depth + 1, mapped, at);
                 }
             }
         }

@@ -8,6 +8,7 @@ use fanfare_protocol::json::Object;
 use fanfare_protocol::op::PublishLine;
 
 use super::message::Body;
+use super::msg_trace;
 
 /// Who asks, as far as a service is told.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,19 @@ pub(crate) struct Marked {
     pub(crate) body: Bytes,
     pub(crate) header_len: u32,
     pub(crate) total_len: u32,
+}
+
+impl Marked {
+    /// The same for a service that traces do not tell of: nobody behind it is asked for one.
+    pub(crate) fn silenced(&self) -> Self {
+        let (block, payload) = self.body.split_at(self.header_len as usize);
+        let mut body = msg_trace::silenced(block);
+        // INVARIANT: as in `mark`.
+        let header_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        body.extend_from_slice(payload);
+        let total_len = u32::try_from(body.len().saturating_sub(2)).unwrap_or(u32::MAX);
+        Self { body: Bytes::from(body), header_len, total_len }
+    }
 }
 
 /// Adds the header to a message, and takes out what pretends to be it.

@@ -16,7 +16,7 @@ use super::clients::Clients;
 use super::deliver::Delivery;
 use super::filters::Member;
 use super::groups::{Group, Pick};
-use super::ids::{AccountId, ConnId, Slot};
+use super::ids::{AccountId, ConnId, Handle, Slot};
 use super::interest::Interest;
 use super::mesh;
 use super::message::{Body, Head, HeadId, Message};
@@ -26,6 +26,7 @@ use super::spool::Fixed;
 use super::subs::List;
 use super::system_requests::PREFIX;
 use super::texts::TextId;
+use super::tracing::TRACED;
 
 impl Shard {
     /// Publishes one message of a client.
@@ -42,6 +43,12 @@ impl Shard {
         }
         if line.subject.first() == Some(&b'$') && line.subject.starts_with(PREFIX) {
             return self.publish_to_system(slot, line, body);
+        }
+        if let Some(header_len) = line.header_len
+            && let Some(block) = body.bytes().get(..header_len as usize)
+            && self.may_be_traced(account, block)
+        {
+            return self.publish_traced(slot, line, body);
         }
         if checks.ruled {
             return self.publish_ruled(slot, line, body);
@@ -120,6 +127,10 @@ impl Shard {
 
     /// Delivers a message that a peer has matched.
     pub(crate) fn deliver_for_peer(&mut self, message: Message<'_>, to: DeliverTo<'_>) {
+        if to.hops & TRACED != 0 {
+            self.deliver_traced(message, to);
+            return;
+        }
         let mut delivery = Delivery::new(message);
         for handle in to.filters {
             match self.interest.resolve_filter(*handle) {
@@ -136,17 +147,22 @@ impl Shard {
         for size in to.group_sizes {
             let (group, rest) = queues.split_at(*size as usize);
             queues = rest;
-            self.group_queues.clear();
-            for handle in group {
-                match self.interest.resolve_queue(*handle) {
-                    Some(queue) => self.group_queues.push((TextId::from_value(0), queue)),
-                    None => self.clients.stats.stale_handles += 1,
-                }
-            }
+            self.resolve_group(group);
             self.deliver_to_group(&mut delivery, &message, &to);
         }
         delivery.finish(&mut self.clients);
         self.end_finished();
+    }
+
+    /// Notes which queues a peer means with its handles.
+    pub(crate) fn resolve_group(&mut self, group: &[Handle]) {
+        self.group_queues.clear();
+        for handle in group {
+            match self.interest.resolve_queue(*handle) {
+                Some(queue) => self.group_queues.push((TextId::from_value(0), queue)),
+                None => self.clients.stats.stale_handles += 1,
+            }
+        }
     }
 
     fn deliver_to_group(
@@ -156,20 +172,17 @@ impl Shard {
         to: &DeliverTo<'_>,
     ) {
         let not_to = to.not_to.filter(|(shard, _)| *shard == self.id).map(|(_, client)| client);
-        let group = Group { interest: &self.interest, queues: &self.group_queues };
-        let able = Able { clients: &self.clients, not_to, subject: message.subject() };
-        let eligible = |queue: Slot, member: &Member| able.takes(&self.interest, queue, member);
-        match group.pick_local(eligible, &mut self.rng) {
-            Some(Pick::Local { queue, position }) => {
+        match draw_here(self, message, not_to) {
+            Some((queue, position)) => {
                 let (clients, interest) = (&mut self.clients, &mut self.interest);
                 delivery.deliver_to_one(clients, interest, List::Queue(queue), position);
             }
-            Some(Pick::Peer(_)) | None => self.repick(message, to),
+            None => self.repick(message, to),
         }
     }
 
     /// Passes a group's message on: the member it was sent for has gone meanwhile.
-    fn repick(&mut self, message: &Message<'_>, to: &DeliverTo<'_>) {
+    pub(crate) fn repick(&mut self, message: &Message<'_>, to: &DeliverTo<'_>) {
         let group = Group { interest: &self.interest, queues: &self.group_queues };
         let peer = group.pick_peer(&mut self.rng);
         let has_hops = usize::from(to.hops) < self.shards;
@@ -333,6 +346,21 @@ fn refusal(line: &PublishLine<'_>) -> Option<ProtocolError> {
         return Some(ProtocolError::PublishReplyViolation(line.reply.to_vec()));
     }
     None
+}
+
+/// Draws one of this shard's members of the group whose queues are noted.
+pub(crate) fn draw_here(
+    shard: &mut Shard,
+    message: &Message<'_>,
+    not_to: Option<ConnId>,
+) -> Option<(Slot, u32)> {
+    let group = Group { interest: &shard.interest, queues: &shard.group_queues };
+    let able = Able { clients: &shard.clients, not_to, subject: message.subject() };
+    let eligible = |queue: Slot, member: &Member| able.takes(&shard.interest, queue, member);
+    match group.pick_local(eligible, &mut shard.rng) {
+        Some(Pick::Local { queue, position }) => Some((queue, position)),
+        Some(Pick::Peer(_)) | None => None,
+    }
 }
 
 /// Which members of a group are able to take a message.

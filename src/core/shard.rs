@@ -305,7 +305,7 @@ impl Shard {
         self.sweep_armed = false;
         let dropped = self.responses.expire(self.now);
         self.clients.stats.answers_expired += dropped as u64;
-        if self.responses.len() > 0 {
+        if self.expire_traces() || self.responses.len() > 0 {
             self.arm_sweep();
         }
     }

@@ -26,6 +26,7 @@ use crate::core::report::Query;
 use crate::core::review::Settings;
 use crate::core::stats::Stats;
 use crate::core::system_requests::{Deed, SystemAnswer};
+use crate::core::tracing::TraceReport;
 
 /// What the supervisor sends to a shard.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) enum Mail {
     Query(u64, Box<Query>),
     /// The answer to a request that the shard had.
     SystemAnswer(Box<SystemAnswer>),
+    /// What a peer has written down about a message that is traced.
+    TraceReport(Box<TraceReport>),
     /// Something to be done with clients: what came of it goes to the monitor, with the number.
     Deed(u64, Box<Deed>),
     /// Say how the broker does, if anybody listens.

@@ -209,6 +209,7 @@ impl Reactor {
                     self.exchange.desk.bring(Sheet { shard, question, page });
                 }
                 Mail::SystemAnswer(answer) => turn.handle_system_answer(*answer),
+                Mail::TraceReport(report) => turn.handle_trace_report(*report),
                 Mail::Deed(question, deed) => {
                     let rows = Rows::Met(turn.handle_deed(&deed));
                     let (shard, page) = (self.me, Page { rows, next: None });
@@ -315,6 +316,10 @@ impl Reactor {
 
     fn close(&mut self, turn: &mut Turn<Ticking>) {
         self.has_questions = self.doorkeeper.ask(turn, &self.log, self.clock.now());
+        while let Some(report) = turn.poll_trace_report() {
+            // A peer whose box is full tells its trace without it.
+            let _ = self.exchange.send(report.to, Mail::TraceReport(Box::new(report)));
+        }
         while let Some(request) = turn.poll_system_request() {
             let errand = Errand::Request(self.me, Box::new(request));
             if let Err(Errand::Request(_, request)) = self.exchange.desk.ask(errand) {

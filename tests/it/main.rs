@@ -27,6 +27,7 @@ mod limits;
 mod listeners;
 mod log;
 mod malformed;
+mod message_traces;
 mod monitored;
 mod monitoring;
 mod monitoring_metrics;

@@ -2,8 +2,8 @@
 //! answers them.
 //!
 //! Absent: who may ask what (`core::system`), and the facts, which are the endpoints'. Every
-//! request comes to one end, or its shard would count it as under way for ever: what a shard's box has no
-//! room for waits here and is tried again.
+//! request comes to one end, or its shard would count it as under way for ever: what a shard's box
+//! has no room for waits here and is tried again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Absent: whether imports find what they ask for (`graph`), and whether a user is named twice.
 
-use super::super::access::{Account, AccountLimits, User};
+use super::super::access::{Account, AccountLimits, MessageTrace, User};
 use super::super::text::{Entry, Map, Position, Value};
 
 use super::findings::{Findings, set};
@@ -125,8 +125,7 @@ fn one(found: &mut Findings<'_>, later: &mut Later, name: &str, map: &Map) -> Dr
             }
             "jetstream" => later.account_jetstream(found, entry),
             "msg_trace" | "trace_dest" => {
-                message_trace(found, entry);
-                later.warn(found, entry, "message tracing");
+                account.trace = message_trace(found, entry);
             }
             _ => found.unknown(entry, &[KEYS]),
         }
@@ -154,8 +153,8 @@ fn limits(found: &mut Findings<'_>, limits: &mut AccountLimits, entry: &Entry) {
 }
 
 /// `msg_trace`: a subject, or `{ dest, sampling }`.
-fn message_trace(found: &mut Findings<'_>, entry: &Entry) {
-    let mut subject = None;
+fn message_trace(found: &mut Findings<'_>, entry: &Entry) -> Option<MessageTrace> {
+    let (mut subject, mut sampling) = (None, 100);
     match &entry.node.value {
         Value::Text(text) => subject = Some((entry.node.at, text.clone())),
         Value::Map(map) => {
@@ -167,7 +166,9 @@ fn message_trace(found: &mut Findings<'_>, entry: &Entry) {
                         subject = dest;
                     }
                     "sampling" => {
-                        if mappings::percent(entry).is_none_or(|share| share == 0) {
+                        let share = mappings::percent(entry).filter(|share| *share > 0);
+                        sampling = share.unwrap_or(0);
+                        if share.is_none() {
                             let why = "trace destination sampling needs to be [1..100]";
                             found.error(entry.node.at, why);
                         }
@@ -178,9 +179,10 @@ fn message_trace(found: &mut Findings<'_>, entry: &Entry) {
         }
         _ => found.mismatch(entry, "a subject or a map"),
     }
-    if let Some((at, text)) = subject
-        && !super::subjects::is_literal(&text)
-    {
-        found.error(at, format!("Trace destination {text:?} is not valid"));
+    let (at, dest) = subject?;
+    if !super::subjects::is_literal(&dest) {
+        found.error(at, format!("Trace destination {dest:?} is not valid"));
+        return None;
     }
+    Some(MessageTrace { dest, sampling })
 }

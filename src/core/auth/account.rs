@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use fanfare_protocol::subject::Filter;
 
 use super::claims::{AccountLimitsPart, AccountPart, AuthorizationPart, Claims, DestinationPart};
-use super::claims::{ScopePart, SigningKey};
+use super::claims::{ScopePart, SigningKey, TracePart};
 use super::jwt::{Signed, TimeError, Version};
 use super::key::KeyKind;
 use super::rights::{self, Wrong, bound};
 use super::shares;
-use crate::config::access::{Account, AccountLimits, Destination, Mapping, Rate};
+use crate::config::access::{Account, AccountLimits, Destination, Mapping, MessageTrace, Rate};
 
 /// An account of an operator.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +69,14 @@ pub enum Signer<'a> {
     Scoped(&'a ScopePart),
 }
 
+/// Where traces go; nowhere if that is no subject. Beyond its range a share is the whole, as in
+/// nats-server.
+fn trace(part: TracePart) -> Option<MessageTrace> {
+    let is_subject = Filter::parse(part.dest.as_bytes()).is_some_and(Filter::is_literal);
+    let share = u8::try_from(part.sampling).ok().filter(|share| (1..100).contains(share));
+    is_subject.then(|| MessageTrace { dest: part.dest.into(), sampling: share.unwrap_or(100) })
+}
+
 impl OperatorAccount {
     /// Checks what an account's JWT says; `None` when something of it is wrong.
     pub fn new(signed: Signed<AccountPart>) -> Option<Self> {
@@ -89,6 +97,7 @@ impl OperatorAccount {
             mappings: part.mappings.iter().map(mapping).collect::<Option<_>>()?,
             exports: shares::exports(&part.exports)?,
             imports: shares::imports(&part.imports, &key)?,
+            trace: part.trace.and_then(trace),
         };
         within_limits(&part.limits, &written)?;
         Some(Self {

@@ -94,6 +94,18 @@ pub struct AccountPart {
     pub authorization: AuthorizationPart,
     /// Tags.
     pub tags: Vec<String>,
+    /// Where traces of messages go that tracing systems ask for.
+    pub trace: Option<TracePart>,
+}
+
+/// Where traces of messages go.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct TracePart {
+    /// A subject.
+    pub dest: String,
+    /// The share of messages in percent; 0 for all.
+    pub sampling: i64,
 }
 
 /// Bounds of an account; -1 is no bound, absence is 0.
