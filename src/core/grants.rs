@@ -298,6 +298,20 @@ mod tests {
         assert!(grants.is_empty());
     }
 
+    #[test]
+    fn grants_that_are_moved_stay_in_their_order() {
+        let mut old = ResponseGrants::default();
+        for (n, grant) in [ONCE, OFTEN, ONCE].iter().enumerate() {
+            old.grant(&n.to_le_bytes(), at(n as u64), grant);
+        }
+        let mut new = ResponseGrants::default();
+        old.iter().for_each(|(reply, ends, left)| new.restore(reply, ends, left));
+        new.check();
+        assert!(new.iter().eq(old.iter()));
+        assert!(new.take(&0_usize.to_le_bytes(), at(100)));
+        assert!(!new.take(&2_usize.to_le_bytes(), at(103)));
+    }
+
     proptest! {
         #[test]
         fn grants_agree_with_a_list(

@@ -296,4 +296,25 @@ mod tests {
         assert_eq!(responses.expire(Instant::from_ns(2_000)), 0);
         assert_eq!(responses.expire(Instant::from_ns(2_400)), 1);
     }
+
+    #[test]
+    fn entries_that_are_moved_are_found_by_their_old_names() {
+        let shard = ShardId::new(5).expect("a small number");
+        let mut old = Responses::new(shard, 1);
+        let replies: Vec<_> = (0..4).map(|_| add(&mut old, Instant::from_ns(9))).collect();
+        old.remove(old.find(AccountId::SYSTEM, &replies[1]).expect("still there"));
+        let mut moved = Vec::new();
+        while let Some(entry) = old.awaited(moved.last().map_or(0, |it: &Restored| it.place + 1)) {
+            moved.push(entry);
+        }
+        let mut new = Responses::new(shard, 2);
+        assert!(new.restore(moved.clone()));
+        for (number, reply) in replies.iter().enumerate() {
+            let found = new.find(AccountId::SYSTEM, reply);
+            assert_eq!(found.is_some(), number != 1, "{number}");
+        }
+        assert_eq!(new.expire(Instant::from_ns(2_000)), 3);
+        add(&mut new, Instant::default());
+        assert!(!new.restore(moved), "a table in use keeps what it has");
+    }
 }

@@ -57,3 +57,6 @@ const TALLY: u8 = 1;
 const MESSAGES: u8 = 2;
 const CLIENTS: u8 = 3;
 const ANSWERS: u8 = 4;
+
+#[cfg(test)]
+mod tests;
