@@ -72,27 +72,28 @@ impl Listener {
             }
         }
         let now = Instant::now();
-        while let Some(end) = self.pending.windows(2).position(|pair| pair == b"\r\n") {
-            if self.pending.starts_with(b"PING\r\n") {
-                self.pending.drain(..6);
+        let mut rest = &self.pending[..];
+        loop {
+            let expected = format!("MSG load.{} 1 12\r\n{:012}\r\n", self.stream_number, self.next);
+            if let Some(behind) = rest.strip_prefix(expected.as_bytes()) {
+                rest = behind;
+                self.next += 1;
+                if self.next > 1 {
+                    self.gap = self.gap.max(now - self.last);
+                }
+                self.last = now;
+            } else if let Some(behind) = rest.strip_prefix(b"PING\r\n") {
+                rest = behind;
                 self.stream.write_all(b"PONG\r\n").expect("a few bytes");
-                continue;
+            } else {
+                let is_part =
+                    expected.as_bytes().starts_with(rest) || b"PING\r\n".starts_with(rest);
+                assert!(is_part, "lost, repeated or out of order: {}", rest.escape_ascii());
+                break;
             }
-            let head = format!("MSG load.{} 1 12", self.stream_number);
-            assert_eq!(String::from_utf8_lossy(&self.pending[..end]), head);
-            let body = end + 2..end + 14;
-            if self.pending.len() < body.end + 2 {
-                return;
-            }
-            let number = std::str::from_utf8(&self.pending[body.clone()]).unwrap();
-            assert_eq!(number.parse::<u64>().unwrap(), self.next, "lost, repeated or out of order");
-            self.next += 1;
-            if self.next > 1 {
-                self.gap = self.gap.max(now - self.last);
-            }
-            self.last = now;
-            self.pending.drain(..body.end + 2);
         }
+        let used = self.pending.len() - rest.len();
+        self.pending.drain(..used);
     }
 }
 

@@ -310,6 +310,9 @@ impl Shard {
         written: u32,
     ) -> Result<(), MovingError> {
         for run in runs {
+            if run.is_fixed && run.count > REPEATED_MAX {
+                return Err(MovingError::TooMany);
+            }
             let sid = match &*run.sid {
                 [] => Sid::NONE,
                 text => self.clients.sids.intern(text),
@@ -406,5 +409,7 @@ fn restore_badge(badge: &mut Badge, record: &BadgeRecord) {
     }
 }
 
+/// How often one of the fixed texts may wait in a row: far more than fit into unsent bytes.
+const REPEATED_MAX: u32 = 1 << 28;
 /// Bodies from this size on are shared instead of copied.
 const SHARED_FROM: usize = 32 * 1024;
