@@ -42,7 +42,7 @@ const TAKEN: &[(&str, &str, usize)] = &[
     ("blocks", "280c6358acbd13afe2ebc2d9da86bf897398246f0da4bb5211d26d467b12e073", 5),
     ("callout", "788621bf4b1061de0257174180eda55db70b9d955ac6da3efe1c2e6fc5f7c2d5", 0),
     ("grammar", "444e1b7f33843ec99bffc5293e174a10a7aa12f70769e25c8ecc855274e6e2d4", 1),
-    ("harness", "b945650e6d509885b8cf03230ed71ed1ebb8763ce4a01da9240af3bdd844439e", 5),
+    ("harness", "b945650e6d509885b8cf03230ed71ed1ebb8763ce4a01da9240af3bdd844439e", 3),
     ("json", "09722b0bd6f26bcd385de0a7ecb32b006c9bdaffd07298f30fc6c20e3c6c0735", 0),
     ("names", "027e8d37db5962f3b1a8cd6e2feac27fc91252644acecee3868aa98f3360d95a", 0),
     ("nkeys", "4bbc6a6717d66304fb473bb4032a051848469f604dd97c1c26cf2fab3655b159", 0),

@@ -6,5 +6,6 @@ mod client;
 mod closing;
 mod frames;
 mod packed;
+mod pages;
 mod requests;
 mod users;

@@ -1,4 +1,5 @@
-// The Node.js client library @nats-io/transport-node against a running broker.
+// The Node.js client library @nats-io/transport-node against a running broker; over WebSocket, if the
+// URL says so.
 //
 // Usage: matrix.cjs URL. Prints `ok NAME` for each case and ends with status 0 when all are well.
 // After `restart` on a line of its own it waits for whoever runs it to restart the broker at URL.
@@ -14,10 +15,12 @@ const {
   InvalidArgumentError,
   NoRespondersError,
 } = require("@nats-io/transport-node");
+const { wsconnect } = require("@nats-io/nats-core");
 
 const DEADLINE = 60_000;
 const url = process.argv[2];
-const open = (options = {}) => connect({ servers: url, ...options });
+const opener = url.startsWith("ws") ? wsconnect : connect;
+const open = (options = {}) => opener({ servers: url, ...options });
 const number = (message) => Number(message.string());
 const range = (count) => [...Array(count).keys()];
 
