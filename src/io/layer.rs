@@ -59,7 +59,7 @@ enum Stage {
     /// A PROXY header may come.
     Header,
     /// A PROXY header is known; this much of it is still to be skipped.
-    Skip(usize, Option<SocketAddr>),
+    Skip(Box<(usize, Option<SocketAddr>)>),
     /// The header is over.
     Threshold,
     /// The client's first byte decides: a handshake, or the greeting.
@@ -139,10 +139,10 @@ impl Layer {
                 Advance::Again
             }
             Stage::Header => self.find_header(stream),
-            Stage::Skip(left, source) => match skip(stream, left) {
+            Stage::Skip(header) => match skip(stream, &mut header.0) {
                 Ok(false) => Advance::Wait,
                 Ok(true) => {
-                    let peer = source.map_or(Advance::Again, Advance::Peer);
+                    let peer = header.1.map_or(Advance::Again, Advance::Peer);
                     self.stage = Stage::Threshold;
                     peer
                 }
@@ -182,7 +182,9 @@ impl Layer {
         match proxy::parse(bytes.get(..seen).unwrap_or_default()) {
             Ok(ProxyStep::More) => return Advance::Wait,
             Ok(ProxyStep::Absent) => self.stage = Stage::Threshold,
-            Ok(ProxyStep::Header { source, length }) => self.stage = Stage::Skip(length, source),
+            Ok(ProxyStep::Header { source, length }) => {
+                self.stage = Stage::Skip(Box::new((length, source)));
+            }
             Err(error) => return Advance::Failed(Fault::Proxy(error)),
         }
         Advance::Again
