@@ -84,17 +84,18 @@ impl Log {
         self.put(Line::new(level, text));
     }
 
-    /// Logs a line.
-    pub fn put(&self, line: Line) {
+    /// Logs a line; says whether there was room for it.
+    pub fn put(&self, line: Line) -> bool {
         let bytes = line.len();
         // Threads that look at the same time may each add one line too many, not more.
         let before = self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         if before < WAITING_BYTES_MAX && self.queue.try_send(Entry::Line(line)).is_ok() {
-            return;
+            return true;
         }
         self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         self.shared.dropped_total.fetch_add(1, Ordering::Relaxed);
+        false
     }
 
     /// Lines that were dropped because the queue was full, since the start.

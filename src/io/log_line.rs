@@ -161,6 +161,8 @@ fn members(time: Option<&str>, line: &Line) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -170,6 +172,20 @@ mod tests {
         assert_eq!(text(None, &line), format!("[{pid}] [INF] [::1]:5 - cid:7 - gone\n"));
         let plain = Line::new(Level::Warn, "beware");
         assert_eq!(text(None, &plain), format!("[{pid}] [WRN] beware\n"));
+    }
+
+    proptest! {
+        /// Whatever is in the words, a line is one object and says the same.
+        #[test]
+        fn any_words_make_one_object(words in "(?s).{0,40}", peer in "(?s).{0,10}") {
+            let line = Line::new(Level::Trace, &*words).of(&peer, 1).with("reason", &*words);
+            let written = json(true, &line);
+            prop_assert_eq!(written.find('\n'), Some(written.len() - 1));
+            let object: Json = serde_json::from_str(&written).unwrap();
+            prop_assert_eq!(object["msg"].as_str(), Some(&*words));
+            prop_assert_eq!(object["reason"].as_str(), Some(&*words));
+            prop_assert_eq!(object["peer"].as_str(), Some(&*peer));
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) struct Reactor {
     pub(super) clock: Clock,
     pub(super) log: Log,
     slow_notes: Sparse,
+    /// Traced lines that were dropped, as far as the log has been told.
+    traces_dropped: u64,
     /// Requests to the broker that nobody had room for.
     turned_down: Vec<Asker>,
     stop_deadline_ns: u64,
@@ -77,6 +79,7 @@ impl Reactor {
             clock,
             log,
             slow_notes: Sparse::new("slow consumers were closed"),
+            traces_dropped: 0,
             turned_down: Vec::new(),
             stop_deadline_ns,
             stop: None,
@@ -361,8 +364,10 @@ impl Reactor {
         }
     }
 
-    fn log_traces(&self, shard: &mut Shard) {
+    fn log_traces(&mut self, shard: &mut Shard) {
+        let mut is_tracing = false;
         while let Some(line) = shard.poll_trace() {
+            is_tracing = true;
             let (arrow, direction) = match line.direction {
                 Direction::In => ("<<-", "in"),
                 Direction::Out => ("->>", "out"),
@@ -370,6 +375,15 @@ impl Reactor {
             let text = format!("{arrow} {}", line.text);
             let about = Line::new(Level::Trace, text).of(&line.peer, line.number.0);
             self.log.put(about.with("direction", direction));
+        }
+        if is_tracing {
+            let dropped = shard.stats().trace_dropped;
+            let lost = dropped - self.traces_dropped;
+            let text = || format!("More was traced than can be shown: {lost} lines dropped");
+            // A queue that has no room for this is told of it later.
+            if lost > 0 && self.log.put(Line::new(Level::Warn, text()).with("dropped", lost)) {
+                self.traces_dropped = dropped;
+            }
         }
     }
 

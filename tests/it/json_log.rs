@@ -3,14 +3,16 @@
 //! Absent: the lines for people, whose form other tests rely on.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::broker::{CONNECT, Kind, Process, Settings, kind, scratch};
 use crate::log::Log;
-use crate::wire::Connection;
+use crate::wire::{Connection, DEADLINE};
 
 /// The first line with this in it, as an object.
 fn object(log: &Log, needle: &str) -> Value {
@@ -120,5 +122,73 @@ fn a_flood_of_refusals_is_thinned_out_and_counted() {
     assert_eq!(shown as u64 + hidden, FLOOD as u64, "{shown} and {hidden}");
 }
 
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up_and_counts_what_it_drops() {
+    if kind() == Kind::Reference {
+        return;
+    }
+    let folder = scratch("ports");
+    fs::create_dir(&folder).unwrap();
+    let place = folder.to_str().unwrap();
+    let arguments = ["--log_format", "json", "-V", "--ports_file_dir", place];
+    let mut process = Settings::default().arguments(&arguments).spawn();
+    let path = folder.join(format!("fanfare_{}.ports", process.pid()));
+    let limit = Instant::now() + DEADLINE;
+    // It appears whole.
+    let ports = loop {
+        match fs::read_to_string(&path) {
+            Ok(text) => break text,
+            Err(error) => assert!(Instant::now() < limit, "{}: {error}", path.display()),
+        }
+        thread::yield_now();
+    };
+    let ports: Value = serde_json::from_str(&ports).unwrap();
+    let address = ports["nats"][0].as_str().unwrap().trim_start_matches("nats://");
+    let mut client = Connection::open(address.parse().unwrap());
+    client.line();
+    client.send(CONNECT);
+    // The pipe of the log is full long before this has been traced.
+    for _ in 0..ROUNDS {
+        client.send("PUB a 1\r\nx\r\n".repeat(1000));
+        client.fence("");
+    }
+    drop(client);
+    let log = process.log();
+    process.signal(Signal::TERM);
+    process.ended();
+    let objects = log.all().into_iter().map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let (published, dropped) = objects.fold((0, 0), |(published, dropped), line| {
+        let is_publish = line["msg"].as_str().unwrap().contains("[PUB a 1]");
+        (published + u64::from(is_publish), dropped + line["dropped"].as_u64().unwrap_or(0))
+    });
+    assert!(published < ROUNDS * 1000 && dropped > 0, "{published} shown, {dropped} dropped");
+    // Each publish is traced with its payload, so that at most two lines of each are missing.
+    assert!(published + dropped >= ROUNDS * 1000, "{published} shown, {dropped} dropped");
+}
+
+#[test]
+fn a_system_log_gets_objects_behind_its_own_head() {
+    if kind() == Kind::Reference {
+        return;
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let url = format!("udp://{}", socket.local_addr().unwrap());
+    let _process = Settings::default().arguments(&["-r", &url, "--log_format", "json"]).spawn();
+    let mut buffer = [0; 2048];
+    loop {
+        let count = socket.recv(&mut buffer).unwrap();
+        let line = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        let (head, object) = line.split_once("]: ").unwrap_or_else(|| panic!("{line}"));
+        assert!(head.starts_with('<'), "{line}");
+        let object: Value = serde_json::from_str(object).unwrap_or_else(|_| panic!("{line}"));
+        if object["msg"] == "Server is ready" {
+            return;
+        }
+    }
+}
+
+/// Rounds of a thousand messages each.
+const ROUNDS: u64 = 30;
 /// Refusals of the flood.
 const FLOOD: usize = 200;

@@ -53,6 +53,8 @@ fn a_port_with_tls_and_credentials_is_asked_with_them() {
     for (auth, options) in [
         ("user: watch, password: hunter2", &["--user", "watch", "--pass", "hunter2"][..]),
         ("token: hunter2", &["--token", "hunter2"]),
+        // A browser can only show a token as somebody's password.
+        ("token: hunter2", &["--user", "me", "--pass", "hunter2"]),
     ] {
         let path = scratch("top.conf");
         let tls = format!("tls {{ cert_file: {certificate:?}, key_file: {key:?} }}");
@@ -68,6 +70,8 @@ fn a_port_with_tls_and_credentials_is_asked_with_them() {
         assert!(succeeded && told.contains("behind-tls"), "{told}");
         let (succeeded, told) = ask(&[]);
         assert!(!succeeded && told.contains("--user and --pass, or --token"), "{told}");
+        let (succeeded, _) = ask(&["--user", "watch", "--pass", "hunter3"]);
+        assert!(!succeeded);
         let (succeeded, told) = ask(&["--token", "hunter3"]);
         assert!(!succeeded && !told.contains("hunter3"), "{told}");
         let (succeeded, told) = once(&["--url", &url]);

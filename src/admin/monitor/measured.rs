@@ -184,6 +184,8 @@ impl Monitor {
         metrics.gauge(words, Vec::new(), (self.calendar.now().as_ns() / 1_000_000) as f64 / 1e3);
         let words = ("fanfare_monitor_dropped", "Pages and errands that found no room.");
         metrics.counter(words, Vec::new(), self.exchange.desk.dropped());
+        let words = ("fanfare_log_lines_dropped", "Lines that found the log's queue full.");
+        metrics.counter(words, Vec::new(), self.log.dropped());
         let words = ("fanfare_http_requests", "Requests of the monitoring port, by path.");
         for (path, count) in &self.requests {
             metrics.counter(words, vec![("path", (*path).to_owned())], *count);

@@ -89,9 +89,19 @@ impl Monitor {
         };
         let is_same = |shown: &[u8], known: &[u8]| bool::from(shown.ct_eq(known));
         match auth {
+            HttpAuth::Token(token) if scheme.eq_ignore_ascii_case("bearer") => {
+                is_same(shown.trim().as_bytes(), token.expose().as_bytes())
+            }
+            // A browser can only ask a person for a user and a password.
             HttpAuth::Token(token) => {
-                scheme.eq_ignore_ascii_case("bearer")
-                    && is_same(shown.trim().as_bytes(), token.expose().as_bytes())
+                let decoded = data_encoding::BASE64.decode(shown.trim().as_bytes());
+                let password = |pair: &[u8]| {
+                    let at = pair.iter().position(|byte| *byte == b':')?;
+                    pair.get(at + 1..).map(<[u8]>::to_vec)
+                };
+                let password = decoded.ok().and_then(|pair| password(&pair));
+                scheme.eq_ignore_ascii_case("basic")
+                    && password.is_some_and(|shown| is_same(&shown, token.expose().as_bytes()))
             }
             HttpAuth::Basic { user, password } => {
                 let decoded = data_encoding::BASE64.decode(shown.trim().as_bytes());
