@@ -18,6 +18,7 @@ use crate::config::import_map::ImportMap;
 #[derive(Debug, Default)]
 pub struct Account {
     name: Box<str>,
+    tag: Option<Box<str>>,
     /// Bounds.
     pub limits: AccountLimits,
     pub(crate) mappings: Option<Mappings>,
@@ -35,6 +36,11 @@ impl Account {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What people call it: an operator's accounts are named by keys.
+    pub fn tag(&self) -> &str {
+        self.tag.as_deref().unwrap_or(&self.name)
     }
 
     /// Whether its messages need more than a plan in their own account.
@@ -121,6 +127,7 @@ impl Accounts {
             entry.limits = account.limits;
             entry.mappings = mappings;
             entry.trace.clone_from(&account.trace);
+            entry.tag.clone_from(&account.display_name);
         }
         if !global_mappings.is_empty() {
             let mappings = mappings(GLOBAL, global_mappings)?;

@@ -23,7 +23,7 @@ use super::responses::{Responses, Waiter};
 use super::session::Flow;
 use super::shard::{Shard, ip_of};
 use super::texts::TextId;
-use super::tracing::{TAG_LEN, TRACED};
+use super::trace_tag::{TAG_LEN, TRACED};
 
 /// By what a client may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,6 +56,7 @@ pub(crate) struct About<'a> {
     pub(crate) host: &'a str,
     pub(crate) number: u64,
     pub(crate) account: &'a str,
+    pub(crate) account_tag: &'a str,
     pub(crate) user: &'a str,
     pub(crate) name: &'a str,
     pub(crate) lang: &'a str,
@@ -82,7 +83,7 @@ impl About<'_> {
             object.text("stop", &date(stop_ms));
         }
         object.text_if("issuer_key", self.issuer);
-        object.text_if("name_tag", self.account);
+        object.text_if("name_tag", self.account_tag);
         object.list_if("tags", self.tags);
         object.text("kind", "Client");
         object.text("client_type", self.client_type);

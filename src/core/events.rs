@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fanfare_protocol::op::PublishLine;
+use fanfare_protocol::subject::Filter;
 
 use super::auth::refusal::Claimant;
 use super::event_text::{self, About, Ending, Flowed, Speaker};
@@ -101,6 +102,11 @@ impl Shard {
 
     /// Notes that a client was not let in.
     pub(crate) fn note_refused_entry(&mut self, slot: Slot, claimant: &Claimant, reason: &str) {
+        // Until it is in, a client counts as one of the global account.
+        if self.hears(AccountId::GLOBAL, ACCOUNT_REFUSALS) && self.passes_event() {
+            let body = self.client_event(slot, Some(reason), Some(claimant));
+            self.note_event(AccountId::GLOBAL, body);
+        }
         if !self.hears_system() {
             return;
         }
@@ -127,6 +133,11 @@ impl Shard {
     /// Publishes what was noted. What finds no free batch is left out.
     pub(crate) fn publish_events(&mut self) {
         while let Some(event) = self.events.waiting.pop_front() {
+            if !Filter::parse(&event.subject).is_some_and(Filter::is_literal) {
+                // A name of an account may be what no subject can hold.
+                self.leave_out_event();
+                continue;
+            }
             let mut body = event.body;
             let total_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
             body.extend_from_slice(b"\r\n");
@@ -286,6 +297,7 @@ impl Shard {
             host: ip_of(&client.peer),
             number: client.number.0,
             account: policy.accounts.get(client.account).name(),
+            account_tag: policy.accounts.get(client.account).tag(),
             user: admitted.and_then(|admitted| admitted.user.as_deref()).unwrap_or(claimed),
             name: text(client.name),
             lang: text(client.lang),
@@ -308,6 +320,8 @@ impl Shard {
     }
 }
 
+/// Where the global account hears of refused clients.
+const ACCOUNT_REFUSALS: &[u8] = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR";
 const BILLION: u64 = 1_000_000_000;
 /// Events that one turn may note.
 const WAITING_MAX: usize = 4096;

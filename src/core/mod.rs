@@ -27,8 +27,8 @@
 //! `usage`), what happens (`deliver`, `route`, `session`, `intake`, `slow`, `arrival`, `greeting`,
 //! `farewell`, `review`, `lame_duck`), what crosses accounts (`crossing`, `legs`, `relay`,
 //! `responses`, `request_info`, `latency`), what the broker says of itself (`event_text`, `events`,
-//! `account_events`, `system`, `system_requests`, `user_info`, `deeds`, `msg_trace`, `tracing`),
-//! the whole (`placement`, `shard`, `turn`), and its way to another process (`moving`).
+//! `account_events`, `system`, `system_requests`, `user_info`, `deeds`, `msg_trace`, `trace_tag`,
+//! `tracing`), the whole (`placement`, `shard`, `turn`), and its way to another process (`moving`).
 
 mod account_events;
 pub mod accounts;
@@ -98,6 +98,7 @@ mod texts;
 pub mod time;
 mod timer;
 pub mod trace;
+mod trace_tag;
 pub mod tracing;
 mod trie;
 pub mod turn;

@@ -26,7 +26,7 @@ use super::spool::Fixed;
 use super::subs::List;
 use super::system_requests::PREFIX;
 use super::texts::TextId;
-use super::tracing::TRACED;
+use super::trace_tag::TRACED;
 
 impl Shard {
     /// Publishes one message of a client.

@@ -28,6 +28,7 @@ use super::session::Flow;
 use super::shard::Shard;
 use super::subs::List;
 use super::time::Instant;
+use super::trace_tag::{TAG_LEN, TRACED, Tag};
 use super::turn::{Polled, Ticking, Turn};
 
 /// A message that is traced.
@@ -65,7 +66,7 @@ pub struct TraceReport {
 pub(crate) struct Traces {
     finder: Finder<'static>,
     current: Option<Box<Trace>>,
-    open: Vec<Box<Trace>>,
+    open: Vec<Trace>,
     reports: VecDeque<TraceReport>,
     last: u64,
 }
@@ -105,7 +106,7 @@ impl Turn<Polled> {
         trace.waiting = trace.waiting.saturating_sub(1);
         if trace.waiting == 0 {
             let trace = open.swap_remove(place);
-            self.shard.tell_trace(*trace);
+            self.shard.tell_trace(trace);
         }
     }
 }
@@ -139,35 +140,32 @@ impl Shard {
         let Some(mut asked) = msg_trace::read(block) else {
             return self.publish_ruled(slot, line, body);
         };
-        match asked.dest.take() {
-            Some(dest) => {
-                if self.may_publish(slot, line.subject) && !self.may_trace_to(slot, &dest) {
-                    self.clients.stats.publishes_refused += 1;
-                    let choices = self.clients.get(slot).choices;
-                    let silent = Choices { verbose: false, pedantic: false, ..choices };
-                    self.accept_ruled(slot, line, silent);
-                    return self.answer(slot, &ProtocolError::PublishViolation(dest.to_vec()));
-                }
-                let is_subject = Filter::parse(&dest).is_some_and(Filter::is_literal);
-                asked.dest = is_subject.then_some(dest);
-                if asked.dest.is_none() && !asked.only {
-                    return self.publish_ruled(slot, line, body);
-                }
+        if let Some(dest) = asked.dest.take() {
+            if self.may_publish(slot, line.subject) && !self.may_trace_to(slot, &dest) {
+                self.clients.stats.publishes_refused += 1;
+                let choices = self.clients.get(slot).choices;
+                let silent = Choices { verbose: false, pedantic: false, ..choices };
+                self.accept_ruled(slot, line, silent);
+                return self.answer(slot, &ProtocolError::PublishViolation(dest.to_vec()));
             }
-            None => {
-                let policy = Arc::clone(&self.policy);
-                let trace = policy.accounts.get(account).trace.as_ref();
-                let sampled = trace.filter(|it| self.rng.below(100) < u32::from(it.sampling));
-                let Some(trace) = sampled else { return self.publish_ruled(slot, line, body) };
-                asked.dest = Some(trace.dest.as_bytes().into());
+            let is_subject = Filter::parse(&dest).is_some_and(Filter::is_literal);
+            asked.dest = is_subject.then_some(dest);
+            if asked.dest.is_none() && !asked.only {
+                return self.publish_ruled(slot, line, body);
             }
+        } else {
+            let policy = Arc::clone(&self.policy);
+            let trace = policy.accounts.get(account).trace.as_ref();
+            let sampled = trace.filter(|it| self.rng.below(100) < u32::from(it.sampling));
+            let Some(trace) = sampled else { return self.publish_ruled(slot, line, body) };
+            asked.dest = Some(trace.dest.as_bytes().into());
         }
         self.begin_trace(slot, account, asked, line);
         let flow = self.publish_ruled(slot, line, body);
         if let Some(trace) = self.events.traces.current.take()
             && !matches!(flow, Flow::Park | Flow::Pause)
         {
-            self.end_trace(trace);
+            self.end_trace(*trace);
         }
         flow
     }
@@ -246,14 +244,10 @@ impl Shard {
         let me = self.id.index();
         let trace = self.events.traces.current.as_mut().filter(|trace| trace.lit)?;
         trace.waiting += peers;
-        let mut tag = [0; TAG_LEN];
-        tag[..8].copy_from_slice(&trace.id.to_le_bytes());
-        let account = u32::try_from(trace.account.index()).unwrap_or(u32::MAX);
-        tag[8..12].copy_from_slice(&account.to_le_bytes());
         // INVARIANT: there are at most 64 shards.
-        tag[12] = u8::try_from(me).unwrap_or(u8::MAX);
-        tag[13] = u8::from(trace.only);
-        Some(tag)
+        let shard = u8::try_from(me).unwrap_or(u8::MAX);
+        let account = u32::try_from(trace.account.index()).unwrap_or(u32::MAX);
+        Some(Tag { trace: trace.id, account, shard, only: trace.only }.to_bytes())
     }
 
     /// Delivers a traced message of a peer, and writes down to whom.
@@ -271,8 +265,7 @@ impl Shard {
         };
         let message = Message { body, ..message };
         let to = DeliverTo { hops: to.hops & !TRACED, ..to };
-        let [a, b, c, d, e, f, g, h, i, j, k, l, peer, only] = *tag;
-        let account = u32::from_le_bytes([i, j, k, l]);
+        let Tag { trace, account, shard, only } = Tag::from_bytes(*tag);
         let account = AccountId::from_index(account as usize);
         let mut events = Events::default();
         let filters: Vec<Slot> =
@@ -289,7 +282,7 @@ impl Shard {
                 Some(pick) => {
                     let found = Found { filters: &[], picks: &[pick], except: None };
                     self.write_down(&mut events, account, message.subject(), &found);
-                    if only == 0 {
+                    if !only {
                         let mut delivery = Delivery::new(message);
                         let (clients, interest) = (&mut self.clients, &mut self.interest);
                         delivery.deliver_to_one(clients, interest, List::Queue(pick.0), pick.1);
@@ -297,17 +290,16 @@ impl Shard {
                         self.end_finished();
                     }
                 }
-                None if only == 0 => self.repick(&message, &to),
+                None if !only => self.repick(&message, &to),
                 None => {}
             }
         }
-        if only == 0 {
+        if !only {
             let plain = DeliverTo { queues: &[], group_sizes: &[], ..to };
             self.deliver_for_peer(message, plain);
         }
-        let Some(to) = ShardId::new(usize::from(peer)) else { return };
+        let Some(to) = ShardId::new(usize::from(shard)) else { return };
         if self.events.traces.reports.len() < REPORTS_MAX {
-            let trace = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
             self.events.traces.reports.push_back(TraceReport { to, trace, events });
         }
     }
@@ -319,7 +311,9 @@ impl Shard {
         let is_late = |trace: &Trace| now.since_ns(trace.since) >= PATIENCE_NS;
         let (late, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|trace| is_late(trace));
         self.events.traces.open = open;
-        late.into_iter().for_each(|trace| self.tell_trace(*trace));
+        for trace in late {
+            self.tell_trace(trace);
+        }
         !self.events.traces.open.is_empty()
     }
 
@@ -356,9 +350,9 @@ impl Shard {
         }));
     }
 
-    fn end_trace(&mut self, trace: Box<Trace>) {
+    fn end_trace(&mut self, trace: Trace) {
         if trace.waiting == 0 || self.events.traces.open.len() >= OPEN_MAX {
-            self.tell_trace(*trace);
+            self.tell_trace(trace);
         } else {
             self.events.traces.open.push(trace);
             self.arm_sweep();
@@ -466,11 +460,6 @@ struct Receiver {
     account: AccountId,
 }
 
-/// The mark of a traced message beside its hops, of which there are never so many.
-pub(crate) const TRACED: u8 = 0x80;
-/// Bytes behind the body of a traced message between shards: trace, account, shard, and whether
-/// only the trace is wanted.
-pub(crate) const TAG_LEN: usize = 14;
 /// Traces that wait for peers; of more, what peers do is left out.
 const OPEN_MAX: usize = 256;
 /// Reports to peers that wait.

@@ -15,12 +15,12 @@ impl Shard {
         let client = self.clients.get(slot);
         let badge = client.badge.as_deref();
         let admitted = badge.and_then(|badge| badge.admitted.as_deref());
-        let account = self.policy.accounts.get(client.account).name();
+        let account = self.policy.accounts.get(client.account);
         let mut out = Vec::new();
         let mut object = Object::begin(&mut out);
         object.text("user", admitted.and_then(|it| it.user.as_deref()).unwrap_or(""));
-        object.text("account", account);
-        object.text_if("account_name", account);
+        object.text("account", account.name());
+        object.text_if("account_name", account.tag());
         let grant = admitted.and_then(|admitted| admitted.grant.as_deref());
         object.text_if("user_name", grant.map_or("", |grant| &grant.name));
         if let Some(permissions) = badge.and_then(Badge::permissions) {

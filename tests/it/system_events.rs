@@ -4,7 +4,7 @@
 
 use rustix::process::Signal;
 
-use crate::broker::{Kind, kind};
+use crate::broker::{Kind, Settings, kind, scratch};
 use crate::system::{User, broker, broker_with, members, of_server, shape};
 
 const CLIENT: [&str; 13] = [
@@ -82,6 +82,25 @@ fn who_is_refused_is_told_without_its_secret() {
     }
     assert_eq!(shape(&told), expected);
     assert!(!String::from_utf8_lossy(&heard.payload).contains("s3cret"));
+}
+
+/// The account that clients without one are in hears of refused ones, too.
+#[test]
+fn the_global_account_hears_of_refused_clients() {
+    let file = scratch("global.conf");
+    let text = "authorization { users: [ { user: a, password: a } ] }\n";
+    std::fs::write(&file, text).expect("the build directory is writable");
+    let file = file.to_str().expect("a plain path");
+    let broker = Settings::default().shards(3).arguments(&["-c", file]).start();
+    let mut listener = User::enter(&broker, "a");
+    listener.subscribe("$SYS.>");
+    let mut stranger = User::knock(&broker, "b", "s3cret-guess");
+    stranger.wire.expect("-ERR 'Authorization Violation'\r\n");
+    let heard = listener.hear();
+    assert_eq!(heard.subject, "$SYS.ACCOUNT.CLIENT.AUTH.ERR");
+    let told = heard.json();
+    assert_eq!((&told["client"]["user"], &told["client"]["acc"]), (&"b".into(), &"$G".into()));
+    assert_eq!(listener.hear_all().len(), 0);
 }
 
 /// Nobody but the system account has these events, whatever it subscribes to.

@@ -29,7 +29,7 @@ impl Monitor {
             match self.is_meant(&options) {
                 Ok(true) => return self.wish_for_reload(shard, to),
                 Ok(false) => {
-                    self.send_answer(shard, SystemAnswer { to, content: Content::Nothing })
+                    self.send_answer(shard, SystemAnswer { to, content: Content::Nothing });
                 }
                 Err(refusal) => {
                     let content = failed(refusal.status, refusal.why);
@@ -155,7 +155,8 @@ impl Monitor {
                 let used = account.and_then(|account| self.uses().get(&account).copied());
                 match used.filter(|used| used.clients > 0) {
                     Some(used) => {
-                        let json = stat(name, &used).to_string().into_bytes();
+                        let tag = account.map(|account| self.name_tag(account)).unwrap_or_default();
+                        let json = stat(name, &tag, &used).to_string().into_bytes();
                         Content::Connections(vec![(name.into(), json)])
                     }
                     // As nats-server, which lets servers with connections answer.
@@ -178,14 +179,14 @@ impl Monitor {
     }
 
     fn of_accounts(&mut self, options: &Options) -> Content {
-        let used = self.uses();
+        let used = self.usage().accounts.clone();
         let mut list = Vec::new();
         for (account, used) in &used {
             let name = self.news.policy.accounts.get(*account).name();
             let is_named =
                 options.accounts.is_empty() || options.accounts.iter().any(|it| it == name);
             if is_named && (used.clients > 0 || options.unused) {
-                list.push(stat(name, used));
+                list.push(stat(name, &self.name_tag(*account), used));
             }
         }
         if list.is_empty() && !options.unused {
@@ -199,12 +200,15 @@ impl Monitor {
     /// What accounts use, for events.
     fn connections(&mut self, names: &[Box<str>]) -> Vec<(Box<str>, Vec<u8>)> {
         let used = self.uses();
-        let of = |name: &Box<str>| {
+        let of = |name: &str| {
             let account = self.news.policy.accounts.find(name)?;
             let used = used.get(&account).copied().unwrap_or_default();
-            Some((name.clone(), stat(name, &used).to_string().into_bytes()))
+            Some((
+                Box::from(name),
+                stat(name, &self.name_tag(account), &used).to_string().into_bytes(),
+            ))
         };
-        names.iter().filter_map(of).collect()
+        names.iter().filter_map(|name| of(name)).collect()
     }
 
     fn uses(&mut self) -> BTreeMap<AccountId, AccountUse> {
@@ -220,7 +224,7 @@ impl Monitor {
     }
 
     pub(super) fn active_accounts(&mut self) -> usize {
-        self.uses().values().filter(|used| used.clients > 0).count()
+        self.usage().accounts.values().filter(|used| used.clients > 0).count()
     }
 
     /// Has something done by all shards; says what came of it.
@@ -310,7 +314,7 @@ impl Monitor {
             Some(Value::Array(tags)) => tags.iter().map(Value::as_str).collect(),
             Some(_) => return Err(wrong("tags")),
         };
-        let has = |tag: &Option<&str>| {
+        let has = |tag: Option<&str>| {
             tag.is_some_and(|tag| {
                 self.news.policy.tags.iter().any(|own| own.eq_ignore_ascii_case(tag.trim()))
             })
@@ -319,7 +323,7 @@ impl Monitor {
             && fits(text("host")?, host)
             && fits(text("cluster")?, "")
             && text("domain")?.is_empty()
-            && tags.iter().all(has))
+            && tags.into_iter().all(has))
     }
 }
 
@@ -333,14 +337,14 @@ fn number(options: &[u8]) -> Option<ClientNumber> {
 }
 
 /// What an account uses, in nats-server's words.
-fn stat(name: &str, used: &AccountUse) -> Value {
+fn stat(name: &str, tag: &str, used: &AccountUse) -> Value {
     let flow = |messages: u64, bytes: u64| {
         let none = json!({ "msgs": 0, "bytes": 0 });
         json!({ "msgs": messages, "bytes": bytes, "gateways": none, "routes": none, "leafs": none })
     };
     json!({
         "acc": name,
-        "name": name,
+        "name": tag,
         "conns": used.clients,
         "leafnodes": 0,
         "total_conns": used.clients,
