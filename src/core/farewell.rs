@@ -66,9 +66,18 @@ impl Shard {
     /// A farewell that takes too long is cut short.
     pub(crate) fn farewell_due(&mut self, slot: Slot) {
         let since = self.clients.get(slot).waiting_since;
-        if self.now.since_ns(since) >= FAREWELL_NS {
+        if self.now.since_ns(since) >= self.farewell_ns(slot) {
             self.clients.discard(slot);
             self.finish_close(slot);
+        }
+    }
+
+    /// How long a client's last bytes may take to leave, in nanoseconds.
+    fn farewell_ns(&self, slot: Slot) -> u64 {
+        match self.clients.get(slot).closing {
+            // The operator says how long a stop waits.
+            Some(CloseReason::ServerShutdown) => self.limits.stop_deadline_ns,
+            _ => FAREWELL_NS,
         }
     }
 
@@ -86,7 +95,8 @@ impl Shard {
             self.clients.discard(slot);
         } else if !client.outbox.is_empty() || client.places.held {
             let id = client.id;
-            self.timers.insert(id, TimerKind::Deadline, now.after_ns(FAREWELL_NS));
+            let end = now.after_ns(self.farewell_ns(slot));
+            self.timers.insert(id, TimerKind::Deadline, end);
         }
         self.end_subscriptions(slot, SWEEP_PER_TURN);
         if self.clients.get(slot).subs.len() > 0 {

@@ -47,16 +47,19 @@ impl Shard {
         let to = duck.tell.saturating_add(TOLD_PER_TURN).min(self.clients.slots());
         for key in duck.tell..to {
             let slot = Slot::from_key(key);
-            if !self.is_outside(slot) {
-                continue;
-            }
-            let client = self.clients.get(slot);
-            // Who has not heard a PONG yet may take an INFO for the answer to its CONNECT.
-            if client.greeted && client.choices.async_info && client.closing.is_none() {
-                self.send_info(slot);
+            if self.is_outside(slot) {
+                self.tell_client(slot);
             }
         }
         self.lame_duck = Some(LameDuck { tell: to, ..duck });
+    }
+
+    fn tell_client(&mut self, slot: Slot) {
+        let client = self.clients.get(slot);
+        // Who has not heard a PONG yet may take an INFO for the answer to its CONNECT.
+        if client.greeted && client.choices.async_info && client.closing.is_none() {
+            self.send_info(slot);
+        }
     }
 
     fn end_clients(&mut self, mut count: usize) {
@@ -65,6 +68,10 @@ impl Shard {
             let slot = Slot::from_key(duck.end);
             duck.end += 1;
             if self.is_outside(slot) && self.clients.get(slot).closing.is_none() {
+                if slot.key() >= duck.tell {
+                    // It was not its turn yet.
+                    self.tell_client(slot);
+                }
                 self.clients.doom(slot, CloseReason::ServerShutdown);
                 count -= 1;
             }

@@ -201,6 +201,7 @@ impl Reactor {
             match mail {
                 Mail::Adopt { stream, arrival, gate } => self.adopt(turn, arrival, stream, gate),
                 Mail::Settings(settings) => {
+                    self.stop_deadline_ns = settings.limits.stop_deadline_ns;
                     self.doorkeeper.follow(Arc::clone(&settings.policy));
                     turn.handle_settings(*settings);
                 }

@@ -22,6 +22,7 @@ mod files;
 mod foreign;
 mod health;
 mod json_log;
+mod lame_duck;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -86,7 +86,7 @@ fn keys_of_the_top_level_have_their_places() {
          max_pending_total: 4k\nmax_connections: 5\nmax_subs: 6\nmax_sub_tokens: 7\n\
          max_filters: 8\nmax_system_events: 13\n\
          ping_interval: \"9s\"\nping_max: 10\nwrite_deadline: \"11s\"\n\
-         connect_timeout: 12\n",
+         connect_timeout: 12\nstop_deadline: \"14s\"\n",
     );
     assert_eq!(config.server_name, "n");
     assert_eq!(config.server_tags, ["a", "b"]);
@@ -119,6 +119,7 @@ fn keys_of_the_top_level_have_their_places() {
         pings_out_max: 10,
         write_deadline_ns: 11_000_000_000,
         connect_timeout_ns: 12_000_000_000,
+        stop_deadline_ns: 14_000_000_000,
         ..Limits::default()
     };
     assert_eq!(config.limits, limits);

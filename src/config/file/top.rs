@@ -60,6 +60,7 @@ pub(super) const LIMITS: &[&str] = &[
     "ping_max",
     "write_deadline",
     "connect_timeout",
+    "stop_deadline",
 ];
 
 /// Keys that change nothing here: what they tune is built differently.
@@ -236,6 +237,10 @@ pub(super) fn limit(
         "connect_timeout" => match found.seconds(entry) {
             Some(0) => found.error(entry.node.at, "connect_timeout must not be 0"),
             time => set(&mut limits.connect_timeout_ns, time),
+        },
+        "stop_deadline" => match found.seconds(entry) {
+            Some(0) => found.error(entry.node.at, "stop_deadline must not be 0"),
+            time => set(&mut limits.stop_deadline_ns, time),
         },
         _ => return false,
     }
