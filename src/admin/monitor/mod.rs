@@ -149,10 +149,25 @@ impl Opening {
         log: Log,
         wishes: Arc<Ended>,
     ) -> io::Result<JoinHandle<()>> {
+        let monitor = self.ready(exchange, news, workers, clock, log, wishes);
+        let builder = std::thread::Builder::new().name("monitor".to_owned());
+        builder.spawn(move || monitor.run())
+    }
+
+    /// The monitor, before it runs.
+    fn ready(
+        self,
+        exchange: Arc<Exchange>,
+        news: News,
+        workers: Arc<WorkerPool<Task>>,
+        clock: Clock,
+        log: Log,
+        wishes: Arc<Ended>,
+    ) -> Monitor {
         let calendar = Calendar::new(clock);
         let Self { poll, http, sheets, .. } = self;
         let certificate_end = certificates::end_of(news.config.listeners.first());
-        let monitor = Monitor {
+        Monitor {
             poll,
             http,
             has_requests: false,
@@ -173,9 +188,7 @@ impl Opening {
             wishes,
             asked: Vec::new(),
             patience: Instant::now(),
-        };
-        let builder = std::thread::Builder::new().name("monitor".to_owned());
-        builder.spawn(move || monitor.run())
+        }
     }
 }
 
@@ -280,3 +293,6 @@ const DESK: Token = Token(0);
 const NICENESS: i32 = 10;
 /// Events of one poll.
 const EVENTS: usize = 256;
+
+#[cfg(test)]
+mod tests;

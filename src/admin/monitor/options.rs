@@ -191,3 +191,68 @@ fn state(value: &str) -> Result<State, Refusal> {
         _ => Err(Refusal::bad(format!("Error decoding state for {value}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_body_has_the_names_of_nats_server() {
+        let body = br#"{"sort":"subs","auth":true,"subscriptions":true,"offset":-3,"limit":5,
+            "cid":7,"state":2,"user":"u","acc":"A","filter_subject":"a.>","test":"b",
+            "accounts":["A","B"],"include_unused":true,"nobody_knows":[1]}"#;
+        let read = Options::from_json(body).expect("options");
+        let meant = Options {
+            sort: "subs".to_owned(),
+            auth: true,
+            subscriptions: true,
+            limit: 5,
+            number: 7,
+            state: State::All,
+            user: "u".to_owned(),
+            account: "A".to_owned(),
+            filter_subject: "a.>".to_owned(),
+            test: "b".to_owned(),
+            accounts: vec!["A".to_owned(), "B".to_owned()],
+            unused: true,
+            ..Options::default()
+        };
+        assert_eq!(read, meant);
+        assert_eq!(Options::from_json(b" "), Ok(Options::default()));
+        let most = Options::from_json(br#"{"offset":9223372036854775807}"#).expect("options");
+        assert_eq!(most.offset, 9_223_372_036_854_775_807);
+    }
+
+    #[test]
+    fn values_of_another_kind_are_refused() {
+        for body in [
+            "[]",
+            "{",
+            r#"{"sort":1}"#,
+            r#"{"offset":"1"}"#,
+            r#"{"offset":1.5}"#,
+            r#"{"limit":9223372036854775808}"#,
+            r#"{"cid":-1}"#,
+            r#"{"state":3}"#,
+            r#"{"auth":"yes"}"#,
+            r#"{"accounts":[1]}"#,
+        ] {
+            assert!(Options::from_json(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    proptest! {
+        /// Any bytes are options or refused.
+        #[test]
+        fn no_body_is_too_odd(
+            name in "sort|auth|offset|limit|cid|state|acc|accounts|test",
+            value in "[-0-9.eE\\[\\]{}\"a-z,]{0,12}",
+            rest in proptest::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let _ = Options::from_json(&rest);
+            let _ = Options::from_json(format!("{{\"{name}\":{value}}}").as_bytes());
+        }
+    }
+}

@@ -256,4 +256,21 @@ mod tests {
         assert!(head.ends_with(b"\r\n\r\n"));
         assert!(String::from_utf8_lossy(&head).contains("Content-Length: 5\r\n"));
     }
+
+    proptest::proptest! {
+        /// Any bytes are a request, the beginning of one, or refused.
+        #[test]
+        fn no_bytes_are_too_odd(
+            path in "[ -~]{0,40}",
+            rest in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80),
+        ) {
+            let request = [format!("GET /{path} HTTP/1.1\r\n").as_bytes(), &rest[..]].concat();
+            for end in 0..=request.len() {
+                let _ = parse(&request[..end]);
+            }
+            if let Parsed::Request(request, length) = parse(&[&request[..], b"\r\n\r\n"].concat()) {
+                proptest::prop_assert!(request.path.starts_with('/') && length > 0);
+            }
+        }
+    }
 }
