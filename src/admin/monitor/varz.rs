@@ -11,6 +11,7 @@ use super::Monitor;
 use super::moments::{date_of_ms, uptime};
 use super::process::Process;
 use super::websocket::WebSocketVarz;
+use crate::config::Limits;
 use crate::config::listen::Address;
 use crate::core::ids::AccountId;
 use crate::core::stats::Stats;
@@ -168,8 +169,6 @@ impl Monitor {
         let tls_ns = classic.and_then(|l| l.tls.as_ref()).map(|tls| tls.timeout_ns);
         let now = self.calendar.now();
         let slow = stats.slow_pending_bytes + stats.slow_write_deadline + stats.slow_shed;
-        let subscriptions_max = limits.subscriptions_max;
-        let default = crate::config::Limits::default().subscriptions_max;
         Varz {
             auth_required: !self.news.policy.authority.is_open(),
             tls_required: info.tls_required,
@@ -184,7 +183,7 @@ impl Monitor {
             connect_urls: info.connect_urls,
             ws_connect_urls: info.ws_connect_urls,
             max_connections: limits.connections_max,
-            max_subscriptions: Some(subscriptions_max).filter(|most| *most != default),
+            max_subscriptions: configured_subscriptions_max(limits),
             ping_interval: limits.ping_interval_ns,
             ping_max: limits.pings_out_max,
             http_host: self.http_host(),
@@ -241,6 +240,12 @@ impl Monitor {
             (host, _) => host.to_owned(),
         }
     }
+}
+
+/// Subscriptions that a connection may have, where that is not the default.
+fn configured_subscriptions_max(limits: &Limits) -> Option<usize> {
+    let most = limits.subscriptions_max;
+    (most != Limits::default().subscriptions_max).then_some(most)
 }
 
 /// A port as it is configured: -1 for any.
