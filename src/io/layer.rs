@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::gate::Gate;
 use super::stream::{Stream, would_block};
 use super::tls::{self, Session, Shake, ShakeError};
-use super::websocket::{self, Budget, Packing, Pipe, Progress, Upgrade, Visitor};
+use super::websocket::{self, Budget, Packing, Pipe, Progress, Reception, Upgrade, Visitor};
 use crate::config::listen::HandshakeFirst;
 use crate::core::auth::TlsPeer;
 use crate::core::close::CloseReason;
@@ -266,8 +266,7 @@ impl Layer {
     ) -> Advance {
         let upgrade = Upgrade::default();
         self.stage = Stage::Request(Box::new(Request { tls, peer, upgrade }));
-        let wait =
-            self.gate.websocket.as_ref().map_or(HEADER_NS, |reception| reception.timeout_ns());
+        let wait = self.gate.websocket.as_ref().map_or(HEADER_NS, Reception::timeout_ns);
         self.deadline = now.after_ns(wait);
         Advance::Again
     }

@@ -92,10 +92,7 @@ impl Framing {
 
     /// Takes the frames off bytes that came, in place; says how many bytes are left.
     pub fn unwrap_frames(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut at = match self.take_answer(bytes)? {
-            Some(at) => at,
-            None => return Ok(0),
-        };
+        let Some(mut at) = self.take_answer(bytes)? else { return Ok(0) };
         let mut length = 0;
         loop {
             match self.reader.next(bytes, &mut at).map_err(io::Error::other)? {

@@ -70,6 +70,16 @@ impl End {
     }
 }
 
+/// What a step met.
+enum Seen {
+    /// A piece of a message.
+    Piece(Piece),
+    /// A control frame, or the end.
+    Control,
+    /// Nothing is left to look at.
+    Nothing,
+}
+
 /// What one packed message may hold, packed or not.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::io) struct Budget(pub(in crate::io) usize);
@@ -117,11 +127,15 @@ impl Session {
         };
         let input = room.get_mut(..read).unwrap_or_default();
         let (mut at, mut length) = (0, 0);
-        while let Some(step) = self.step(input, &mut at) {
-            if let Some(Piece { range, .. }) = step {
-                let count = range.len();
-                input.copy_within(range, length);
-                length += count;
+        loop {
+            match self.step(input, &mut at) {
+                Seen::Nothing => break,
+                Seen::Control => {}
+                Seen::Piece(Piece { range, .. }) => {
+                    let count = range.len();
+                    input.copy_within(range, length);
+                    length += count;
+                }
             }
         }
         match self.end {
@@ -132,14 +146,14 @@ impl Session {
         }
     }
 
-    /// The next step; a piece of a message, if it is one. `None` when nothing is left to look at.
-    fn step(&mut self, input: &mut [u8], at: &mut usize) -> Option<Option<Piece>> {
+    /// Looks at what comes next, and deals with what is no data.
+    fn step(&mut self, input: &mut [u8], at: &mut usize) -> Seen {
         if self.end.is_some() {
-            return None;
+            return Seen::Nothing;
         }
         match self.reader.next(input, at) {
-            Ok(Step::More) => return None,
-            Ok(Step::Data(piece)) => return Some(Some(piece)),
+            Ok(Step::More) => return Seen::Nothing,
+            Ok(Step::Data(piece)) => return Seen::Piece(piece),
             Ok(Step::Ping(payload)) => self.pong = pong(&payload),
             Ok(Step::Pong) => {}
             Ok(Step::Close(payload)) => {
@@ -150,7 +164,7 @@ impl Session {
             }
             Err(violation) => self.end = Some(End::Violated(violation)),
         }
-        Some(None)
+        Seen::Control
     }
 
     /// The same where messages may be packed: what they hold may need more room than there is, and
@@ -224,8 +238,11 @@ impl Session {
     ) -> usize {
         let mut at = 0;
         while held.plain.is_empty() {
-            let Some(step) = self.step(input, &mut at) else { break };
-            let Some(piece) = step else { continue };
+            let piece = match self.step(input, &mut at) {
+                Seen::Nothing => break,
+                Seen::Control => continue,
+                Seen::Piece(piece) => piece,
+            };
             let bytes = input.get(piece.range.clone()).unwrap_or_default();
             if !piece.compressed {
                 held.plain = place.put(bytes);

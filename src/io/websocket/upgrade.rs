@@ -41,13 +41,14 @@ impl Upgrade {
             ReadOutcome::Bytes(read) => (read, read == room.len()),
             ReadOutcome::More(read) => (read, true),
             ReadOutcome::WouldBlock => return Progress::Wait,
-            ReadOutcome::Ended => return Progress::Failed(Fault::Ended),
-            ReadOutcome::Failed | ReadOutcome::Refused(_) => return Progress::Failed(Fault::Ended),
+            ReadOutcome::Ended | ReadOutcome::Failed | ReadOutcome::Refused(_) => {
+                return Progress::Failed(Fault::Ended);
+            }
         };
         let news = room.get(..read).unwrap_or_default();
         self.head.extend_from_slice(news);
         if self.head.len() > HEAD_BYTES_MAX {
-            return self.refuse(pipe, Refused::too_large());
+            return refuse(pipe, Refused::too_large());
         }
         // Only the end of a line can end a head, or show that it is none.
         if news.contains(&b'\n') {
@@ -58,20 +59,20 @@ impl Upgrade {
                     let session = Box::new(Session::new(granted.terms, answer));
                     return Progress::Done(session, granted.visitor);
                 }
-                Err(refused) => return self.refuse(pipe, refused),
+                Err(refused) => return refuse(pipe, refused),
             }
         }
         if may_have_more { Progress::Again } else { Progress::Wait }
     }
+}
 
-    fn refuse(&mut self, pipe: &mut Pipe<'_>, refused: Refused) -> Progress {
-        let text = answer::no(&refused);
-        // Whoever does not take one line has gone.
-        if !matches!(pipe.write(&[&text]), WriteOutcome::Failed) {
-            pipe.close();
-        }
-        Progress::Failed(Fault::Request(refused))
+fn refuse(pipe: &mut Pipe<'_>, refused: Refused) -> Progress {
+    let text = answer::no(&refused);
+    // Whoever does not take one line has gone.
+    if !matches!(pipe.write(&[&text]), WriteOutcome::Failed) {
+        pipe.close();
     }
+    Progress::Failed(Fault::Request(refused))
 }
 
 /// Bytes of one request's head.
