@@ -160,7 +160,11 @@ const COLUMNS: [Column; 14] = [
     number("BYTES FROM", 11, 4, Sort::BytesFrom, |row, shown| {
         bytes(row.rates.in_bytes, row.connection.in_bytes, shown)
     }),
-    number("RTT", 6, 3, Sort::Rtt, |row, _| time(&row.connection.rtt)),
+    // A server that has not measured it yet says 0.
+    number("RTT", 6, 3, Sort::Rtt, |row, _| match row.connection.rtt.as_str() {
+        "0s" => "-".to_owned(),
+        rtt => time(rtt),
+    }),
     number("IDLE", 6, 10, Sort::Idle, |row, _| time(&row.connection.idle)),
     number("UPTIME", 7, 6, Sort::Uptime, |row, _| time(&row.connection.uptime)),
 ];
