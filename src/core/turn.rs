@@ -189,9 +189,13 @@ impl Turn<Polled> {
         }
     }
 
+    /// The broker ends: whoever listens for that is told.
+    pub fn handle_end(&mut self) {
+        self.shard.note_leaving("SHUTDOWN");
+    }
+
     /// Takes nothing more from clients: what is on its way between shards still arrives.
     pub fn handle_quiesce(&mut self) {
-        self.shard.note_leaving("SHUTDOWN");
         self.shard.quiescent = true;
     }
 

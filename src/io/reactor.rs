@@ -232,6 +232,7 @@ impl Reactor {
                         farewell_at: Some(now.after_ns(QUIESCE_NS.min(self.stop_deadline_ns))),
                         end_at: now.after_ns(self.stop_deadline_ns),
                     });
+                    turn.handle_end();
                     turn.handle_quiesce();
                 }
             }
