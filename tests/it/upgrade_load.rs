@@ -224,7 +224,9 @@ fn nothing_is_lost_repeated_or_out_of_order() {
         }
     }
     shared.stop.store(true, Ordering::SeqCst);
-    publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
+    for publisher in publishers {
+        publisher.join().unwrap();
+    }
     let requests = requester.join().unwrap();
     let mut gaps = hearing.join().expect("every client has heard everything in order");
     gaps.sort_unstable();
