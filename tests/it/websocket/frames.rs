@@ -218,7 +218,7 @@ fn bad_text_is_refused_before_its_message_ends() {
 #[test]
 fn a_frame_may_end_with_its_connection() {
     let broker = broker("");
-    let frame = masked(0x82, &publish(&[9; 70_000]));
+    let frame = masked(0x82, &publish(&vec![9; 70_000]));
     for cut in [0, 1, 2, 5, 9, 13, 14, 15, 40_000] {
         let mut web = entered(&broker);
         web.send_raw(&frame[..cut]);

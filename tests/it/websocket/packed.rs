@@ -85,12 +85,12 @@ fn packed_messages_may_come_in_pieces_and_in_one_read() {
     assert_eq!(web.line(), "");
     assert_eq!(web.control().payload, b"between");
     // Many messages in one write: what they hold is more than one read has room for.
-    let many: Vec<u8> =
-        (0..200).flat_map(|_| masked(0xc2, &pack(&publish(&[7; 20_000])))).collect();
+    let sevens = vec![7; 20_000];
+    let many = masked(0xc2, &pack(&publish(&sevens))).repeat(200);
     web.send_raw(&many);
     for n in 0..200 {
         assert_eq!(web.news(), "MSG e 1 20000", "message {n}");
-        assert!(web.bytes(20_000) == [7; 20_000]);
+        assert!(web.bytes(20_000) == sevens);
         assert_eq!(web.line(), "");
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::client::{Request, address, block, broker};
 use crate::broker::{CONNECT, Kind, kind};
 use crate::secure::{configured, tls};
+use crate::wire::Connection;
 
 #[test]
 fn a_request_is_granted_and_greeted() {
@@ -99,16 +100,12 @@ fn a_head_is_bounded_and_comes_in_any_pieces() {
     assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
     // In single bytes: each is a step of its own, and the last one is the answer's cause.
     let text = Request::default().text();
-    let (_, mut web) = {
-        let mut stream = crate::secure::opened(address(&broker));
-        for byte in text.as_bytes() {
-            std::io::Write::write_all(&mut stream, &[*byte]).expect("sent");
-        }
-        let mut connection = crate::wire::Connection::adopt(stream.try_clone().expect("a handle"));
-        assert_eq!(connection.line(), "HTTP/1.1 101 Switching Protocols");
-        ((), connection)
-    };
-    while !web.line().is_empty() {}
+    let mut slow = Connection::open(address(&broker));
+    for byte in text.as_bytes() {
+        slow.send([*byte]);
+    }
+    assert_eq!(slow.line(), "HTTP/1.1 101 Switching Protocols");
+    while !slow.line().is_empty() {}
 }
 
 /// Only one server's clients may begin before they are asked to.
@@ -117,7 +114,7 @@ fn who_does_not_wait_for_the_answer_is_refused() {
     let broker = broker("");
     let mut text = Request::default().text();
     text.push_str("\u{1}\u{2}\u{3}\u{4}");
-    let mut early = crate::wire::Connection::open(address(&broker));
+    let mut early = Connection::open(address(&broker));
     early.send(&text);
     let said = String::from_utf8_lossy(&early.rest()).into_owned();
     assert!(!said.contains("101 Switching"), "{said}");
@@ -126,10 +123,8 @@ fn who_does_not_wait_for_the_answer_is_refused() {
 #[test]
 fn other_protocols_are_told_that_this_is_http() {
     let broker = broker("");
-    for bytes in
-        [&CONNECT.as_bytes()[..], b"\x16\x03\x01\x00\x05hello\n", b"PRI * HTTP/2.0\r\n\r\n"]
-    {
-        let mut stranger = crate::wire::Connection::open(address(&broker));
+    for bytes in [CONNECT.as_bytes(), b"\x16\x03\x01\x00\x05hello\n", b"PRI * HTTP/2.0\r\n\r\n"] {
+        let mut stranger = Connection::open(address(&broker));
         stranger.send(bytes);
         stranger.finish();
         let said = String::from_utf8_lossy(&stranger.rest()).into_owned();
@@ -142,8 +137,8 @@ fn other_protocols_are_told_that_this_is_http() {
 #[test]
 fn who_asks_too_slowly_is_closed() {
     let broker = broker("handshake_timeout: \"200ms\"");
-    let mut silent = crate::wire::Connection::open(address(&broker));
-    let mut slow = crate::wire::Connection::open(address(&broker));
+    let mut silent = Connection::open(address(&broker));
+    let mut slow = Connection::open(address(&broker));
     slow.send("GET / HTTP/1.1\r\nHost: a\r\n");
     slow.rest();
     silent.rest();
@@ -234,7 +229,7 @@ fn frames_travel_in_tls() {
     }
     let (head, _) = Request::default().without("Upgrade").ask_securely(address(&broker));
     assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
-    let mut clear = crate::wire::Connection::open(address(&broker));
+    let mut clear = Connection::open(address(&broker));
     clear.send(Request::default().text());
     assert!(!String::from_utf8_lossy(&clear.rest()).contains("101"), "there is no way around TLS");
 }
