@@ -44,10 +44,7 @@ impl Shard {
         if line.subject.first() == Some(&b'$') && line.subject.starts_with(PREFIX) {
             return self.publish_to_system(slot, line, body);
         }
-        if let Some(header_len) = line.header_len
-            && let Some(block) = body.bytes().get(..header_len as usize)
-            && self.may_be_traced(account, block)
-        {
+        if line.header_len.is_some() && self.may_be_traced(account, line, body) {
             return self.publish_traced(slot, line, body);
         }
         if checks.ruled {

@@ -191,7 +191,7 @@ impl Shard {
             if checks.ruled {
                 return self.publish_ruled(slot, line, body);
             }
-            return self.publish_plainly(slot, account, line, body);
+            return self.publish_in_one(slot, account, line, body);
         };
         if line.total_len as usize > self.payload_max(slot) {
             return self.answer(slot, &ProtocolError::MaxPayload);

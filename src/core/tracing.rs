@@ -119,9 +119,17 @@ impl Turn<Ticking> {
 }
 
 impl Shard {
-    /// Whether a message with headers may ask to be traced.
-    #[inline]
-    pub(crate) fn may_be_traced(&self, account: AccountId, block: &[u8]) -> bool {
+    /// Whether a message with headers may ask to be traced. It is not inlined, so that messages
+    /// without headers pay one branch for it.
+    #[inline(never)]
+    pub(crate) fn may_be_traced(
+        &self,
+        account: AccountId,
+        line: &PublishLine<'_>,
+        body: Body<'_>,
+    ) -> bool {
+        let header_len = line.header_len.unwrap_or(0) as usize;
+        let Some(block) = body.bytes().get(..header_len) else { return false };
         self.events.traces.finder.find(block).is_some()
             || (self.policy.accounts.get(account).trace.is_some()
                 && msg_trace::may_have_parent(block))

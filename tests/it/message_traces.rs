@@ -212,7 +212,9 @@ fn large_messages_are_traced_and_arrive_whole() {
     let broker = broker(4);
     let mut heard = listener(&broker, "a");
     let mut readers: Vec<User> = (0..8).map(|_| User::enter(&broker, "a")).collect();
-    readers.iter_mut().for_each(|reader| reader.subscribe("x"));
+    for reader in &mut readers {
+        reader.subscribe("x");
+    }
     let mut sender = User::enter(&broker, "a");
     for size in [0, 1, 4_000, 40_000, 400_000] {
         let payload = "p".repeat(size);

@@ -223,7 +223,9 @@ fn walk(json: &Value, path: String, found: &mut BTreeSet<String>) {
         Value::Number(_) => "number",
         Value::String(_) => "text",
         Value::Array(list) => {
-            list.iter().for_each(|inner| walk(inner, format!("{path}[]"), found));
+            for inner in list {
+                walk(inner, format!("{path}[]"), found);
+            }
             return;
         }
         Value::Object(members) => {

@@ -109,7 +109,9 @@ fn a_shard_that_was_moved_says_the_same_of_itself() {
     assert_eq!(parcels(&shard)[1..], told[1..], "the same messages and clients");
     let own = |turn: &mut Turn<Polled>| {
         turn.handle_moved_in();
-        moved.iter().for_each(|client| turn.handle_writable(*client));
+        for client in &moved {
+            turn.handle_writable(*client);
+        }
     };
     let (shard, written) = run(shard, own, None, false);
     shard.check();
