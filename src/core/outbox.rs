@@ -216,9 +216,11 @@ impl Outbox {
         if written == 0 {
             return true;
         }
-        let is_empty = self.is_empty();
+        if self.is_empty() {
+            return false;
+        }
         let length = spool.length(self.front.record(0)) + sids.text_len(self.front.sid);
-        if is_empty || written as usize >= length {
+        if written as usize >= length {
             return false;
         }
         self.written = written;

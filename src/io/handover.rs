@@ -1,8 +1,8 @@
 //! The line between a broker's old and its new process: frames with descriptors beside them.
 //!
-//! Absent: what is said when (`admin::handover`). It is one end of a pair of connected sockets that
-//! nobody else can reach. Every frame has a bound, every wait a limit, and a descriptor that comes
-//! is closed unless somebody takes it.
+//! Absent: what is said when (`admin::handing_over`). It is one end of a pair of connected sockets
+//! that nobody else can reach. Every frame has a bound, every wait a limit, and a descriptor that
+//! comes is closed unless somebody takes it.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;

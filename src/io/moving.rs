@@ -1,8 +1,8 @@
 //! A shard's thread while its clients move from one process to another.
 //!
 //! Absent: who is moved and what is said of them (`core::moving`), and the order of steps
-//! (`admin::handover`). A thread that stands still waits for its orders, and for nothing else; if
-//! nobody is left to give any, it goes on as if nothing had happened.
+//! (`admin::handing_over`). A thread that stands still waits for its orders, and for nothing else;
+//! if nobody is left to give any, it goes on as if nothing had happened.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
