@@ -15,6 +15,7 @@ use super::stop::send_now;
 use super::supervisor::Supervisor;
 use super::upgrade::Launched;
 use crate::core::ids::ShardId;
+use crate::core::moving::Rest;
 use crate::io::exchange::Mail;
 use crate::io::handover::{Channel, Kind, told};
 use crate::io::log::Level;
@@ -93,32 +94,45 @@ impl Supervisor {
         Ok(Done { text, is_over: left == 0 })
     }
 
-    /// Lets all shards stand still with nothing on its way between them.
+    /// Lets all shards stand still with nothing on its way between them. Logins that are being
+    /// decided are waited for while everybody is served, and then for a moment more in which nobody
+    /// is: strangers who log in all the time shall not make the others wait.
     fn bring_to_rest(&self, until: Instant) -> Result<Vec<Held>, String> {
         let begun = Instant::now();
+        let mut still_since = None;
         loop {
-            let held: Vec<Held> = self.exchange.shards().map(|shard| self.hold(shard)).collect();
-            let mut is_calm = true;
-            let mut undecided = 0;
-            for shard in &held {
-                let Ok(Report::Rests(rest)) = shard.report(until) else {
-                    order_all(&held, || Order::Resume);
-                    return Err("a shard does not stand still".to_owned());
-                };
-                is_calm &= rest.is_calm;
-                undecided += rest.undecided;
+            let (held, rest) = self.stand_still(until)?;
+            if rest.undecided > 0 && still_since.is_none() && begun.elapsed() < LOGINS_MAX {
+                order_all(&held, || Order::Resume);
+                std::thread::park_timeout(LOGINS_PAUSE);
+                continue;
             }
-            let elapsed = begun.elapsed();
-            if is_calm && (undecided == 0 || elapsed >= LOGINS_MAX) {
+            let still = still_since.get_or_insert_with(Instant::now).elapsed();
+            if rest.is_calm && (rest.undecided == 0 || still >= LOGINS_STILL_MAX) {
                 return Ok(held);
             }
-            if elapsed >= REST_MAX {
+            if still >= REST_MAX {
                 order_all(&held, || Order::Resume);
                 return Err("messages between shards do not come to an end".to_owned());
             }
             order_all(&held, || Order::Calm);
             std::thread::park_timeout(REST_PAUSE);
         }
+    }
+
+    /// Lets all shards stand still, and says how they do as a whole.
+    fn stand_still(&self, until: Instant) -> Result<(Vec<Held>, Rest), String> {
+        let held: Vec<Held> = self.exchange.shards().map(|shard| self.hold(shard)).collect();
+        let mut whole = Rest { is_calm: true, undecided: 0 };
+        for shard in &held {
+            let Ok(Report::Rests(rest)) = shard.report(until) else {
+                order_all(&held, || Order::Resume);
+                return Err("a shard does not stand still".to_owned());
+            };
+            whole.is_calm &= rest.is_calm;
+            whole.undecided += rest.undecided;
+        }
+        Ok((held, whole))
     }
 
     fn hold(&self, shard: ShardId) -> Held {
@@ -232,8 +246,12 @@ const HAND_OVER_MIN: Duration = Duration::from_secs(2);
 const REST_MAX: Duration = Duration::from_secs(2);
 /// How much longer a shard's report is waited for than the shard waits itself.
 const REPORT_MARGIN: Duration = Duration::from_secs(1);
-/// How long logins that are being decided are waited for.
+/// How long logins that are being decided are waited for while everybody is served, and the time
+/// between two looks at them.
 const LOGINS_MAX: Duration = Duration::from_millis(500);
+const LOGINS_PAUSE: Duration = Duration::from_millis(10);
+/// How long they are waited for when nobody is read any more.
+const LOGINS_STILL_MAX: Duration = Duration::from_millis(50);
 /// Time between two looks.
 const REST_PAUSE: Duration = Duration::from_micros(300);
 /// Time between two connections that are asked to come again: their handshakes cost the new
