@@ -78,6 +78,17 @@ impl Inherited {
         self.listeners.get_mut(found)?.take()
     }
 
+    /// Removes the sockets' files of listeners that nobody has any more. Whoever had one had its
+    /// path, too, so that no listener of ours can be at one of them.
+    fn remove_left(&self) {
+        for (place, socket) in self.welcome.listeners.iter().zip(&self.listeners) {
+            if place.port.is_none() && socket.is_some() {
+                // If it is gone already, somebody else has done it.
+                let _ = std::fs::remove_file(&place.host);
+            }
+        }
+    }
+
     pub(super) fn seed(&self) -> u64 {
         self.welcome.seed
     }
@@ -158,6 +169,7 @@ impl Supervisor {
         }
         inherited.say(Kind::Mine, &[])?;
         self.serve_clients();
+        inherited.remove_left();
         let text =
             format!("Took over {moved} connections from process {}", inherited.welcome.process);
         self.log.line(Level::Info, text);
