@@ -98,6 +98,11 @@ impl Reloading {
         }
     }
 
+    /// Whether files are being read again.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
     /// Looks at the files, if it is time to.
     pub(super) fn watch(&mut self) -> &mut Watch {
         &mut self.watch
@@ -105,11 +110,16 @@ impl Reloading {
 }
 
 impl Supervisor {
-    /// Reloads for those who asked for it in the system account.
-    pub(super) fn grant_wishes(&mut self) {
+    /// Reloads for those who asked for it in the system account, or, once nobody is left here,
+    /// has the new process do it.
+    pub(super) fn grant_wishes(&mut self, is_over: bool) {
         while let Some(asker) = self.ended.wishes.pop() {
-            self.reloading.later_askers.push(asker);
-            self.reload();
+            // A process that comes up may have read the files before this.
+            self.upgrading.must_tell = true;
+            if !is_over {
+                self.reloading.later_askers.push(asker);
+                self.reload();
+            }
         }
     }
 

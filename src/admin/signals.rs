@@ -44,6 +44,10 @@ impl Supervisor {
 
     /// Does what had to wait for an upgrade.
     pub(super) fn catch_up(&mut self) {
+        if !self.upgrading.is_under_way() && std::mem::take(&mut self.upgrading.must_tell) {
+            // Without a new process the reload was all that was asked for.
+            self.pass_on(SIGHUP);
+        }
         while !self.upgrading.is_under_way()
             && let Some(signal) = self.upgrading.held_back.pop_front()
         {

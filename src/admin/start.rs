@@ -215,7 +215,7 @@ impl Supervisor {
             }
         }
         if !self.upgrading.can_be_asked() {
-            let text = "Another broker of this number can be seen here: no upgrade is possible";
+            let text = "The socket for commands cannot be opened: no upgrade is possible";
             self.log.line(Level::Warn, text.to_owned());
         }
         line("Server is ready".to_owned());

@@ -58,9 +58,19 @@ pub(crate) struct Start {
 pub(crate) fn run(start: Start) -> Result<(), RunError> {
     let config = &start.reading.config;
     let target = LogTarget::of(config, &start.executable);
-    let sink = Sink::open(target.clone()).map_err(RunError::Log)?;
-    let (log, writer) = Log::start(sink, config.verbosity.debug)
-        .map_err(|error| RunError::System("starting the log", error))?;
+    let begun = Sink::open(target.clone()).map_err(RunError::Log).and_then(|sink| {
+        Log::start(sink, config.verbosity.debug)
+            .map_err(|error| RunError::System("starting the log", error))
+    });
+    let (log, writer) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            if let Some(inherited) = &start.inherited {
+                inherited.fail(&error.to_string());
+            }
+            return Err(error);
+        }
+    };
     let result = Supervisor::start(start, log.clone(), target).and_then(Supervisor::run);
     if let Err(error) = &result {
         log.line(Level::Fatal, error.to_string());
@@ -136,7 +146,8 @@ impl Supervisor {
             let watch = self.reloading.watch().timeout();
             let duck = self.lame_duck.as_ref().map(LameDuck::timeout);
             let change = self.fetching.timeout();
-            let timeout = [pause, watch, duck, change].into_iter().flatten().min();
+            let callers = self.upgrading.timeout();
+            let timeout = [pause, watch, duck, change, callers].into_iter().flatten().min();
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(RunError::System("waiting", error));
@@ -150,15 +161,16 @@ impl Supervisor {
                 self.stop();
                 return Ok(());
             }
+            self.finish_reload();
             if self.follow_upgrade() {
                 self.must_stop();
+                self.grant_wishes(true);
                 self.catch_up();
                 self.vanish();
                 return Ok(());
             }
+            self.grant_wishes(false);
             self.catch_up();
-            self.finish_reload();
-            self.grant_wishes();
             self.renew_accounts();
             if self.reloading.watch().has_changed() {
                 let text = "The configuration has changed on disk, reloading it";

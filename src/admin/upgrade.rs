@@ -3,7 +3,8 @@
 //!
 //! Absent: the going over itself (`handing_over`) and the new process's side (`taking_over`). Until
 //! the new process is ready the broker serves as always. A stop or a lame duck calls the upgrade
-//! off; a reload waits until it is over and is then done by whoever serves.
+//! off; a SIGHUP waits until it is over, and a reload that somebody is to be answered about is done
+//! before it goes on, and by the new process again.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ use super::taking_over;
 use super::welcome::{Place, Welcome};
 use crate::core::auth::operator::OperatorState;
 use crate::core::moving::STATE_VERSION;
+use crate::io::accept::Listener;
 use crate::io::control::{self, Caller};
 use crate::io::handover::{Channel, Kind, is_end, told};
 use crate::io::log::Level;
@@ -38,8 +40,16 @@ pub(super) struct Upgrading {
     bell: Arc<Ended>,
     tell: Sender<News>,
     news: Receiver<News>,
-    /// Somebody's request that is being heard, or an upgrade under way.
+    /// When to look for callers again though nothing has happened.
+    look_again: Option<Duration>,
+    /// Each thread that hears a caller holds it once more.
+    hearing: Arc<()>,
+    /// An upgrade under way.
     under_way: Option<UnderWay>,
+    /// A new process that is ready for clients, or why there is none.
+    launched: Option<Result<Launched, String>>,
+    /// Whether a reload was asked for that the new process may know nothing of.
+    pub(super) must_tell: bool,
     /// Signals that came meanwhile.
     pub(super) held_back: VecDeque<i32>,
     /// The process that took over, once one has.
@@ -86,7 +96,11 @@ impl Upgrading {
             bell: Arc::clone(bell),
             tell,
             news,
+            look_again: None,
+            hearing: Arc::new(()),
             under_way: None,
+            launched: None,
+            must_tell: false,
             held_back: VecDeque::new(),
             successor: None,
         }
@@ -107,12 +121,38 @@ impl Upgrading {
         self.control = None;
     }
 
+    /// How long the supervisor may sleep for the sake of callers and of a new process.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        let left = |launched: &Launched| launched.until.saturating_duration_since(Instant::now());
+        let launched = self.launched.as_ref().and_then(|result| result.as_ref().ok()).map(left);
+        [self.look_again, launched].into_iter().flatten().min()
+    }
+
+    /// Whether a new process can be kept waiting.
+    fn has_time(&self) -> bool {
+        let launched = self.launched.as_ref().and_then(|result| result.as_ref().ok());
+        launched.is_none_or(|launched| Instant::now() < launched.until)
+    }
+
+    /// Lets callers in. Any user may call, but only those who may ask cost more than a look.
     fn hear_callers(&mut self) {
+        self.look_again = None;
         let Some(control) = &self.control else { return };
         for _ in 0..CALLERS_PER_LOOK {
-            let Ok((stream, _)) = control.accept() else { return };
-            let stream = std::os::unix::net::UnixStream::from(OwnedFd::from(stream));
+            let stream = match control.accept() {
+                Ok((stream, _)) => std::os::unix::net::UnixStream::from(OwnedFd::from(stream)),
+                Err(error) => {
+                    // Otherwise the socket says when there is somebody again.
+                    let is_done = error.kind() == std::io::ErrorKind::WouldBlock;
+                    self.look_again = (!is_done).then_some(Listener::PAUSE);
+                    return;
+                }
+            };
+            if !Caller::may_ask(&stream) || Arc::strong_count(&self.hearing) > HEARINGS_MAX {
+                continue;
+            }
             let (tell, bell) = (self.tell.clone(), Arc::clone(&self.bell));
+            let hearing = Arc::clone(&self.hearing);
             // If no thread can be had, the caller sees its line end.
             let _ = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
                 if let Ok(caller) = Caller::hear(stream) {
@@ -120,8 +160,10 @@ impl Upgrading {
                     let _ = tell.send(News::Asked(caller));
                     let _ = bell.waker.wake();
                 }
+                drop(hearing);
             });
         }
+        self.look_again = Some(Duration::ZERO);
     }
 }
 
@@ -144,14 +186,17 @@ impl Supervisor {
         while let Ok(news) = self.upgrading.news.try_recv() {
             match news {
                 News::Asked(caller) => self.begin_upgrade(caller),
-                News::Launched(result) => {
-                    if self.finish_upgrade(result) {
-                        return true;
-                    }
-                }
+                News::Launched(result) => self.upgrading.launched = Some(result),
             }
         }
-        false
+        // Whoever asked for a reload is answered before the answer would reach nobody.
+        if self.reloading.is_under_way() && self.upgrading.has_time() {
+            return false;
+        }
+        match self.upgrading.launched.take() {
+            Some(result) => self.finish_upgrade(result),
+            None => false,
+        }
     }
 
     fn begin_upgrade(&mut self, caller: Caller) {
@@ -224,6 +269,7 @@ impl Supervisor {
     /// Calls an upgrade off, if one is under way.
     pub(super) fn cancel_upgrade(&mut self, reason: &str) {
         if let Some(mut under_way) = self.upgrading.under_way.take() {
+            self.upgrading.launched = None;
             under_way.kill();
             self.log.line(Level::Error, format!("Upgrade failed: {reason}"));
             if let Some(caller) = under_way.caller.take() {
@@ -315,7 +361,15 @@ impl Launch {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         let is_end = is_end(error);
         let status = child.as_mut().filter(|_| is_end).and_then(|child| {
-            // Who has closed the line and lives on is of no use; who has ended keeps its status.
+            // A process that ends lets go of the line a moment before it has a status.
+            let until = Instant::now() + END_MAX;
+            while Instant::now() < until {
+                if let Ok(Some(status)) = child.try_wait() {
+                    return Some(status);
+                }
+                std::thread::park_timeout(END_PAUSE);
+            }
+            // Who has closed the line and lives on is of no use.
             let _ = child.kill();
             child.wait().ok()
         });
@@ -339,6 +393,11 @@ fn called_by() -> PathBuf {
 /// What events of the control socket are called.
 pub(super) const CONTROL: Token = Token(3);
 /// Callers that one look lets in.
-const CALLERS_PER_LOOK: usize = 4;
+const CALLERS_PER_LOOK: usize = 64;
+/// Callers who are heard at once.
+const HEARINGS_MAX: usize = 8;
+/// How long a process that has closed the line may take to end, and the time between two looks.
+const END_MAX: Duration = Duration::from_millis(500);
+const END_PAUSE: Duration = Duration::from_millis(5);
 /// Longest time that an upgrade may be given, in seconds.
 const PATIENCE_S_MAX: u64 = 600;

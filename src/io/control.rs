@@ -1,17 +1,20 @@
 //! Where an operator's command reaches a running broker: a socket with an abstract name that is
-//! made of the process's number.
+//! made of the process's number and of chance.
 //!
 //! Absent: what is asked (`admin::upgrade`). Only the broker's own user and root are heard, and
-//! whoever asks makes sure that the process answers that was meant; names of this kind vanish with
-//! their process and need no directory.
+//! whoever asks makes sure that the process answers that was meant. Names of this kind vanish with
+//! their process and need no directory, but any user may take one: what nobody can guess nobody
+//! can take first, and whoever asks finds it in the system's list of sockets.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, geteuid, getpid};
 
 /// Somebody who asks something of this broker.
@@ -23,12 +26,13 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Hears what somebody asks, for a bounded time.
+    /// Whether the user at the other end is one who is heard.
+    pub(crate) fn may_ask(stream: &UnixStream) -> bool {
+        socket_peercred(stream).is_ok_and(|peer| peer.uid.is_root() || peer.uid == geteuid())
+    }
+
+    /// Hears what somebody asks who may, for a bounded time.
     pub(crate) fn hear(stream: UnixStream) -> io::Result<Self> {
-        let peer = socket_peercred(&stream)?;
-        if !peer.uid.is_root() && peer.uid != geteuid() {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -50,7 +54,9 @@ impl Caller {
 
 /// The place where this process is asked.
 pub(crate) fn open() -> io::Result<UnixListener> {
-    let listener = UnixListener::bind_addr(&address(getpid())?)?;
+    let chance = getrandom::u64().map_err(io::Error::other)?;
+    let name = format!("{}{chance:016x}", beginning(getpid()));
+    let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -58,20 +64,15 @@ pub(crate) fn open() -> io::Result<UnixListener> {
 /// Asks a process something, and waits for its answer as long as `patience`.
 pub(crate) fn ask(process: Pid, request: &str, patience: Duration) -> Result<String, String> {
     let unable = |error: io::Error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            format!("process {process} is no broker of this user that can be asked")
-        }
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             format!("process {process} does not answer")
         }
         _ => format!("asking process {process}: {error}"),
     };
-    let mut stream =
-        UnixStream::connect_addr(&address(process).map_err(unable)?).map_err(unable)?;
-    let peer = socket_peercred(&stream).map_err(|error| unable(error.into()))?;
-    if peer.pid != process {
-        return Err(format!("another process answers for process {process}"));
-    }
+    let found = reach(process, Instant::now() + REACH_MAX).map_err(unable)?;
+    let Some(mut stream) = found else {
+        return Err(format!("process {process} is no broker of this user that can be asked"));
+    };
     stream.set_read_timeout(Some(patience)).map_err(unable)?;
     writeln!(stream, "{request}").map_err(unable)?;
     let mut answer = String::new();
@@ -83,13 +84,68 @@ pub(crate) fn ask(process: Pid, request: &str, patience: Duration) -> Result<Str
     }
 }
 
-/// Processes of different containers may have the same number and see the same names, so that the
-/// name says in which of them the number counts.
-fn address(process: Pid) -> io::Result<SocketAddr> {
-    let space = std::fs::metadata("/proc/self/ns/pid").map_or(0, |space| space.ino());
-    SocketAddr::from_abstract_name(format!("fanfare/{space}/{process}"))
+/// A line to the process itself; `None` if it has no socket to be asked at.
+fn reach(process: Pid, until: Instant) -> io::Result<Option<UnixStream>> {
+    loop {
+        let mut is_full = false;
+        for name in names(process)? {
+            match connect(&name) {
+                Ok(stream) if socket_peercred(&stream).is_ok_and(|it| it.pid == process) => {
+                    stream.set_nonblocking(false)?;
+                    return Ok(Some(stream));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_full = true,
+                // It is somebody else's, or has gone meanwhile.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        if !is_full {
+            return Ok(None);
+        }
+        if Instant::now() >= until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // Others stand in the queue, which the broker takes quickly.
+        std::thread::park_timeout(REACH_PAUSE);
+    }
 }
 
+/// Connects unless that takes long: somebody else's socket may let nobody in.
+fn connect(name: &str) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+    Ok(UnixStream::from(socket))
+}
+
+/// Names at which somebody listens and that could be a process's own.
+fn names(process: Pid) -> io::Result<BTreeSet<String>> {
+    let beginning = beginning(process);
+    // Names of others need not be text.
+    let list = std::fs::read("/proc/net/unix")?;
+    let list = String::from_utf8_lossy(&list);
+    let name = |line: &str| {
+        // Its slot, its users, a protocol, flags, a type, a state, a number, and its name.
+        let mut columns = line.split_ascii_whitespace();
+        let is_listening = columns.nth(3) == Some(LISTENING);
+        let name = columns.nth(3)?.strip_prefix('@')?;
+        (is_listening && name.starts_with(&beginning)).then(|| name.to_owned())
+    };
+    Ok(list.lines().filter_map(name).collect())
+}
+
+/// What names of a process begin with. Processes of different containers may have the same number
+/// and see the same names, so that the name says in which of them the number counts.
+fn beginning(process: Pid) -> String {
+    let space = std::fs::metadata("/proc/self/ns/pid").map_or(0, |space| space.ino());
+    format!("fanfare/{space}/{process}/")
+}
+
+/// How the system's list marks who listens.
+const LISTENING: &str = "00010000";
+/// How long to try to be let in, and the time between two tries.
+const REACH_MAX: Duration = Duration::from_secs(5);
+const REACH_PAUSE: Duration = Duration::from_millis(5);
 /// How long either side may take for its line.
 const PATIENCE: Duration = Duration::from_secs(2);
 const REQUEST_MAX: u64 = 16 * 1024;
@@ -100,6 +156,21 @@ const NOT_DONE: &str = "failed";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_takes_a_name_of_this_kind_is_passed_over() {
+        // It belongs to this process, which is not the one that is asked; and lets nobody in.
+        let process = Pid::from_raw(1).unwrap();
+        let name = format!("{}{:016x}", beginning(process), 7);
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+        rustix::net::bind(&socket, &address).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        assert!(names(process).unwrap().contains(&name));
+        assert!(reach(process, Instant::now()).unwrap().is_none(), "another process's socket");
+        let error = reach(process, Instant::now()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "its queue is full");
+    }
 
     #[test]
     fn a_process_is_asked_and_answers() {

@@ -18,6 +18,7 @@ use rustix::net::{
 use rustix::process::Signal;
 
 use crate::broker::{Broker, Settings, binary, scratch};
+use crate::system::{User, broker_with};
 use crate::upgrade::{ask, ended, upgrade};
 use crate::wire::Connection;
 
@@ -154,6 +155,9 @@ fn a_configuration_that_is_wrong_changes_nothing() {
     scene.fails(&[], "server.conf");
     fs::write(&file, "tls { cert_file: \"/nonexistent\", key_file: \"/nonexistent\" }\n").unwrap();
     scene.fails(&[], "nonexistent");
+    // It can say so nowhere but on the line.
+    fs::write(&file, "log_file: \"/nonexistent/folder/log\"\n").unwrap();
+    scene.fails(&[], "/nonexistent/folder/log");
     fs::write(&file, "max_payload: 2000\n").unwrap();
     scene.succeeds();
 }
@@ -181,6 +185,22 @@ fn a_pid_file_that_cannot_be_written_changes_nothing() {
     let names: Vec<_> = fs::read_dir(&folder).unwrap().flatten().collect();
     assert_eq!(names.len(), 1, "nothing is left of them: {names:?}");
     scene.succeeds();
+}
+
+#[test]
+fn nobody_hears_of_a_shutdown_that_is_none() {
+    let mut broker = broker_with(2, "");
+    let mut listener = User::enter(&broker, "sys");
+    listener.subscribe("$SYS.SERVER.*.SHUTDOWN");
+    let program = actor("end-go");
+    let output = ask(broker.pid(), &["--binary", text(&program)]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(listener.hear_all(), []);
+    let (successor, _) = upgrade(broker.pid());
+    assert!(ended(&mut broker).success());
+    assert_eq!(listener.hear_all(), []);
+    successor.signal(Signal::TERM);
+    assert!(listener.hear().subject.ends_with(".SHUTDOWN"), "it ends");
 }
 
 #[test]
