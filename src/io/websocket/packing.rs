@@ -28,6 +28,7 @@ impl Packing {
         self.plain.clear();
         let mut rest = packed;
         let mut in_tail = false;
+        let mut last_blocks = 0;
         loop {
             if self.plain.len() > most {
                 return Err(Violation::TooBig);
@@ -42,8 +43,15 @@ impl Packing {
             let used = usize::try_from(unpacker.total_in() - before).unwrap_or(usize::MAX);
             rest = rest.get(used..).unwrap_or_default();
             match status {
-                // A block that said it was the last one; others may follow all the same.
-                Status::StreamEnd if !in_tail && !rest.is_empty() => unpacker.reset(false),
+                // A block that said it was the last one; others may follow all the same. Each of
+                // them costs a new beginning, however little it holds: nobody needs many.
+                Status::StreamEnd if !in_tail && !rest.is_empty() => {
+                    last_blocks += 1;
+                    if last_blocks > LAST_BLOCKS_MAX {
+                        return Err(Violation::Packed);
+                    }
+                    unpacker.reset(false);
+                }
                 Status::StreamEnd => break,
                 Status::Ok | Status::BufError => {
                     let is_drained = self.plain.len() < self.plain.capacity();
@@ -104,6 +112,8 @@ impl Packing {
 const FLUSHED: &[u8] = &[0, 0, 0xff, 0xff];
 /// The same, and an empty last block, so that the end of a message is known to be one.
 const TAIL: &[u8] = &[0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff];
+/// Blocks of one message that say they are the last one, and are not.
+const LAST_BLOCKS_MAX: usize = 8;
 /// Bytes that are unpacked between two looks at the bound.
 const UNPACKED_AT_ONCE: usize = 16 * 1024;
 /// Room for what is packed.
@@ -178,5 +188,16 @@ mod tests {
         let shared = [0xf2, 0x00, 0x11, 0x00, 0x00];
         assert_eq!(packing.unpack(&shared, 5), Err(Violation::Packed));
         assert_eq!(packing.unpack(&[0xf2, 0x48, 0xcd], 5), Err(Violation::Packed), "cut short");
+    }
+
+    /// Blocks that hold nothing never meet the bound of what a message holds.
+    #[test]
+    fn a_message_begins_anew_a_few_times_only() {
+        let mut packing = Packing::default();
+        let empty_last = [3, 0];
+        assert_eq!(packing.unpack(&empty_last.repeat(LAST_BLOCKS_MAX), 5), Ok(()));
+        assert!(packing.plain.is_empty());
+        let many = empty_last.repeat(LAST_BLOCKS_MAX + 2);
+        assert_eq!(packing.unpack(&many, 5), Err(Violation::Packed));
     }
 }

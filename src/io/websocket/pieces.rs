@@ -11,15 +11,52 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Puts bytes into the room; gives back those that it has no space for.
-    pub(super) fn put(&mut self, bytes: &[u8]) -> Vec<u8> {
+    /// Puts bytes into the room, as far as it has space; says how many.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> usize {
         let space = self.room.get_mut(self.length..).unwrap_or_default();
-        let (front, back) = bytes.split_at(space.len().min(bytes.len()));
+        let (front, _) = bytes.split_at(space.len().min(bytes.len()));
         if let Some(space) = space.get_mut(..front.len()) {
             space.copy_from_slice(front);
         }
         self.length += front.len();
-        back.to_vec()
+        front.len()
+    }
+}
+
+/// Bytes that are used up from the front. They stay where they are until the last one is used, so
+/// that many small uses of many bytes cost no more than the bytes.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Kept {
+    /// Keeps bytes, the first of which are used already.
+    pub(super) fn new(mut bytes: Vec<u8>, used: usize) -> Self {
+        if used >= bytes.len() {
+            return Self::default();
+        }
+        bytes.shrink_to_fit();
+        Self { bytes, used }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Gives all away: the bytes, and how many of them are used.
+    pub(super) fn take(&mut self) -> (Vec<u8>, usize) {
+        let Self { bytes, used } = std::mem::take(self);
+        (bytes, used)
+    }
+
+    /// Puts into a place what fits.
+    pub(super) fn put_into(&mut self, place: &mut Place<'_>) {
+        self.used += place.put(self.bytes.get(self.used..).unwrap_or_default());
+        if self.used >= self.bytes.len() {
+            *self = Self::default();
+        }
     }
 }
 
@@ -40,15 +77,15 @@ impl<'a> List<'a> {
         if piece.is_empty() {
             return;
         }
-        debug_assert!(self.used < PIECES_MAX, "the core gathers fewer pieces");
         if let Some(place) = self.pieces.get_mut(self.used) {
             *place = piece;
-            self.used += 1;
         }
+        self.used += 1;
     }
 
-    pub(super) fn as_slice(&self) -> &[&'a [u8]] {
-        self.pieces.get(..self.used).unwrap_or_default()
+    /// The pieces; nothing at all if there were too many, so that none is left out unseen.
+    pub(super) fn as_slice(&self) -> Option<&[&'a [u8]]> {
+        self.pieces.get(..self.used)
     }
 }
 
@@ -74,4 +111,21 @@ pub(super) fn rest(mut bytes: Vec<u8>, sent: usize) -> Vec<u8> {
     }
     bytes.drain(..sent);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_too_many_is_not_left_out_unseen() {
+        let mut list = List::default();
+        for _ in 0..PIECES_MAX {
+            list.push(b"x");
+            list.push(b"");
+        }
+        assert_eq!(list.as_slice().map(<[_]>::len), Some(PIECES_MAX));
+        list.push(b"y");
+        assert_eq!(list.as_slice(), None);
+    }
 }

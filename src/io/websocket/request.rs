@@ -75,6 +75,9 @@ pub(super) fn judge(
     };
     let (method, path) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
     let fields = Fields(request.headers);
+    if fields.named("host").count() > 1 {
+        return Err(Refused::new(400, "too many 'Host' headers"));
+    }
     let path = path.split(['?', '#']).next().unwrap_or_default();
     for (suffix, what) in [("/leafnode", "leafnode"), ("/mqtt", "mqtt")] {
         if path.ends_with(suffix) {
@@ -124,10 +127,15 @@ pub(super) fn judge(
 struct Fields<'h, 'b>(&'h [Header<'b>]);
 
 impl<'b> Fields<'_, 'b> {
+    /// All values of a field.
+    fn named(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        let named = self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        named.map(|field| field.value)
+    }
+
     /// All values of a field that are text.
     fn all(&self, name: &str) -> impl Iterator<Item = &'b str> {
-        let named = self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
-        named.filter_map(|field| std::str::from_utf8(field.value).ok()).map(str::trim)
+        self.named(name).filter_map(|value| std::str::from_utf8(value).ok()).map(str::trim)
     }
 
     fn first(&self, name: &str) -> Option<&'b str> {
@@ -198,6 +206,11 @@ fn check_origin(
 ) -> Result<(), &'static str> {
     if !wishes.same_origin && wishes.allowed_origins.is_empty() {
         return Ok(());
+    }
+    // One that is no text is there all the same.
+    let mut origins = fields.named("origin").chain(fields.named("sec-websocket-origin"));
+    if origins.any(|origin| std::str::from_utf8(origin).is_err()) {
+        return Err("invalid URI for request");
     }
     let named = fields.first("origin").filter(|origin| !origin.is_empty());
     let named = named.or_else(|| fields.first("sec-websocket-origin"));

@@ -13,7 +13,7 @@ use fanfare_protocol::websocket::{
 
 use super::farewell;
 use super::packing::Packing;
-use super::pieces::{List, Place, between, rest};
+use super::pieces::{Kept, List, Place, between, rest};
 use super::pipe::Pipe;
 use crate::core::close::CloseReason;
 use crate::core::turn::{ReadOutcome, WriteOutcome};
@@ -26,7 +26,7 @@ pub(in crate::io) struct Session {
     frame_left: u64,
     /// What goes out before anything else: the rest of a header or of a control frame.
     ahead: Vec<u8>,
-    /// The answer to the last ping; it waits for the end of the frame on the wire.
+    /// Answers to pings; they wait for the end of the frame on the wire, and of what is ahead.
     pong: Vec<u8>,
     unpacking: Option<Box<Unpacking>>,
     end: Option<End>,
@@ -36,11 +36,11 @@ pub(in crate::io) struct Session {
 #[derive(Debug, Default)]
 struct Unpacking {
     /// What came off the socket and was not looked at.
-    raw: Vec<u8>,
+    raw: Kept,
     /// What has come of a packed message.
     packed: Vec<u8>,
     /// What was unpacked and found no room.
-    plain: Vec<u8>,
+    plain: Kept,
 }
 
 impl Unpacking {
@@ -154,7 +154,7 @@ impl Session {
         match self.reader.next(input, at) {
             Ok(Step::More) => return Seen::Nothing,
             Ok(Step::Data(piece)) => return Seen::Piece(piece),
-            Ok(Step::Ping(payload)) => self.pong = pong(&payload),
+            Ok(Step::Ping(payload)) => self.hear_ping(&payload),
             Ok(Step::Pong) => {}
             Ok(Step::Close(payload)) => {
                 self.end = Some(match Close::parse(payload.as_bytes()) {
@@ -165,6 +165,19 @@ impl Session {
             Err(violation) => self.end = Some(End::Violated(violation)),
         }
         Seen::Control
+    }
+
+    /// Answers a ping. Of many only the last is answered (RFC 6455, section 5.5.3): whoever pings
+    /// and takes no answers leaves no more than a bounded part of them with us.
+    fn hear_ping(&mut self, payload: &Payload) {
+        let payload = payload.as_bytes();
+        let header = Header::new(Kind::Pong, payload.len() as u64, false, None);
+        let header = header.as_bytes();
+        if self.pong.len() + header.len() + payload.len() > PONGS_MAX {
+            self.pong.clear();
+        }
+        self.pong.extend_from_slice(header);
+        self.pong.extend_from_slice(payload);
     }
 
     /// The same where messages may be packed: what they hold may need more room than there is, and
@@ -178,12 +191,12 @@ impl Session {
     ) -> ReadOutcome {
         let mut held = self.unpacking.take().map_or_else(Unpacking::default, |held| *held);
         let mut place = Place { room, length: 0 };
-        let kept = std::mem::take(&mut held.plain);
-        held.plain = place.put(&kept);
+        held.plain.put_into(&mut place);
         let mut again = false;
         if held.plain.is_empty() && self.end.is_none() {
             let is_kept = !held.raw.is_empty();
-            let mut raw = std::mem::take(if is_kept { &mut held.raw } else { &mut packing.raw });
+            let (mut raw, from) =
+                if is_kept { held.raw.take() } else { (std::mem::take(&mut packing.raw), 0) };
             let mut read = raw.len();
             if !is_kept {
                 if raw.len() < place.room.len() {
@@ -202,12 +215,12 @@ impl Session {
                 }
             }
             let input = raw.get_mut(..read).unwrap_or_default();
-            let at = self.unpack_all(input, &mut held, &mut place, budget, packing);
-            let rest = input.get(at..).unwrap_or_default();
-            if self.end.is_none() && !rest.is_empty() {
-                held.raw = rest.to_vec();
-            }
-            if !is_kept {
+            let at = self.unpack_all(input, from, &mut held, &mut place, budget, packing);
+            let used = if self.end.is_none() { at } else { read };
+            if is_kept {
+                held.raw = Kept::new(raw, used);
+            } else {
+                held.raw = Kept::new(input.get(used..).unwrap_or_default().to_vec(), 0);
                 packing.raw = raw;
             }
             again |= is_kept;
@@ -227,17 +240,19 @@ impl Session {
         self.unpacking = (!held.is_empty()).then(|| Box::new(held));
     }
 
-    /// Looks at bytes until they are used up or there is no room; says how many were used.
+    /// Looks at bytes from one place on, until they are used up, or there is no room, or enough
+    /// was done for one turn of others' time; says how far it came.
     fn unpack_all(
         &mut self,
         input: &mut [u8],
+        from: usize,
         held: &mut Unpacking,
         place: &mut Place<'_>,
         budget: Budget,
         packing: &mut Packing,
     ) -> usize {
-        let mut at = 0;
-        while held.plain.is_empty() {
+        let (mut at, mut unpacked) = (from, 0);
+        while held.plain.is_empty() && unpacked < UNPACKED_AT_ONCE {
             let piece = match self.step(input, &mut at) {
                 Seen::Nothing => break,
                 Seen::Control => continue,
@@ -245,11 +260,18 @@ impl Session {
             };
             let bytes = input.get(piece.range.clone()).unwrap_or_default();
             if !piece.compressed {
-                held.plain = place.put(bytes);
+                let put = place.put(bytes);
+                held.plain = Kept::new(bytes.get(put..).unwrap_or_default().to_vec(), 0);
                 continue;
             }
+            unpacked += 1;
             match unpack(&piece, bytes, &mut held.packed, budget, packing) {
-                Ok(true) => held.plain = place.put(&packing.plain),
+                Ok(true) => {
+                    let put = place.put(&packing.plain);
+                    if put < packing.plain.len() {
+                        held.plain = Kept::new(std::mem::take(&mut packing.plain), put);
+                    }
+                }
                 Ok(false) => {}
                 Err(violation) => {
                     held.packed = Vec::new();
@@ -284,7 +306,8 @@ impl Session {
         list.push(&pong);
         list.push(header);
         between(pieces, inside, total).for_each(|piece| list.push(piece));
-        let (mut sent, is_held) = match pipe.write(list.as_slice()) {
+        let Some(gathered) = list.as_slice() else { return WriteOutcome::Failed };
+        let (mut sent, is_held) = match pipe.write(gathered) {
             WriteOutcome::Bytes(sent) => (sent, false),
             WriteOutcome::Held(sent) => (sent, true),
             WriteOutcome::Failed => return WriteOutcome::Failed,
@@ -302,13 +325,14 @@ impl Session {
             self.frame_left = (beyond - of_beyond) as u64;
         }
         match (of_ahead < ahead.len(), of_pong, of_header) {
-            (true, ..) => {
-                self.ahead = rest(ahead, of_ahead);
-                self.pong = pong;
-            }
-            (false, 0, 0) => self.pong = pong,
-            (false, _, 0) => self.ahead = rest(pong, of_pong),
+            (true, ..) => self.ahead = rest(ahead, of_ahead),
+            (false, 0, 0) => {}
+            (false, _, 0) => self.ahead = pong.get(of_pong..).unwrap_or_default().to_vec(),
             (false, ..) => self.ahead = header.get(of_header..).unwrap_or_default().to_vec(),
+        }
+        // If this write did not reach the frame's end, the pongs still wait where they were.
+        if ends && of_pong == 0 {
+            self.pong = pong;
         }
         let taken = of_inside + of_beyond;
         let waits = taken == total && !(self.ahead.is_empty() && self.pong.is_empty());
@@ -340,7 +364,8 @@ impl Session {
             if size == 0 {
                 return WriteOutcome::Bytes(taken);
             }
-            if !packing.pack(list.as_slice().iter().copied()) {
+            let Some(gathered) = list.as_slice() else { return WriteOutcome::Failed };
+            if !packing.pack(gathered.iter().copied()) {
                 return WriteOutcome::Failed;
             }
             taken += size;
@@ -360,25 +385,29 @@ impl Session {
         }
     }
 
-    /// Writes what was kept, and a pong if one may go now. Says whether the core may write.
+    /// Writes what was kept, and then the pongs if they may go now. Says whether the core may write.
     pub(in crate::io) fn flush(&mut self, pipe: &mut Pipe<'_>) -> io::Result<bool> {
         if !pipe.flush()? {
             return Ok(false);
         }
-        if self.frame_left == 0 {
-            self.ahead.append(&mut self.pong);
+        loop {
+            if self.ahead.is_empty() && self.frame_left == 0 {
+                self.ahead = std::mem::take(&mut self.pong);
+            }
+            if self.ahead.is_empty() {
+                return Ok(true);
+            }
+            let ahead = std::mem::take(&mut self.ahead);
+            let (sent, is_held) = match pipe.write(&[&ahead]) {
+                WriteOutcome::Bytes(sent) => (sent, false),
+                WriteOutcome::Held(sent) => (sent, true),
+                WriteOutcome::Failed => return Err(io::ErrorKind::BrokenPipe.into()),
+            };
+            self.ahead = rest(ahead, sent);
+            if is_held || !self.ahead.is_empty() {
+                return Ok(false);
+            }
         }
-        if self.ahead.is_empty() {
-            return Ok(true);
-        }
-        let ahead = std::mem::take(&mut self.ahead);
-        let (sent, is_held) = match pipe.write(&[&ahead]) {
-            WriteOutcome::Bytes(sent) => (sent, false),
-            WriteOutcome::Held(sent) => (sent, true),
-            WriteOutcome::Failed => return Err(io::ErrorKind::BrokenPipe.into()),
-        };
-        self.ahead = rest(ahead, sent);
-        Ok(self.ahead.is_empty() && !is_held)
     }
 
     /// Says goodbye, as far as the socket takes it.
@@ -440,16 +469,14 @@ fn unpack(
     Ok(true)
 }
 
-fn pong(payload: &Payload) -> Vec<u8> {
-    let payload = payload.as_bytes();
-    let header = Header::new(Kind::Pong, payload.len() as u64, false, None);
-    [header.as_bytes(), payload].concat()
-}
-
 /// From so many bytes on packing is worth its while (nats-server has the same).
 const PACKED_FROM: usize = 64;
 /// Bytes that become one packed frame: what a client that takes nothing may leave with us.
 const PACKED_AT_ONCE: usize = 32 * 1024;
+/// Pieces of packed messages that one read looks at: each costs something, however small it is.
+const UNPACKED_AT_ONCE: usize = 256;
+/// Bytes of pongs that wait.
+const PONGS_MAX: usize = 2 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -102,3 +102,27 @@ fn a_page_of_tls_comes_from_https() {
         assert_eq!(judge(text.as_bytes(), &reception, true).is_ok(), secure, "{origin}");
     }
 }
+
+#[test]
+fn an_origin_that_is_no_text_is_none_that_is_allowed() {
+    let wishes = WebSocket { same_origin: true, ..WebSocket::default() };
+    for name in ["Origin", "Sec-WebSocket-Origin"] {
+        let text = request(&format!("{name}: http://a.example\r\n"));
+        let mut bytes = text.clone().into_bytes();
+        let place = text.find("http://a.example").expect("an origin") + "http://".len();
+        assert!(judge(&bytes, &reception(wishes.clone()), false).is_ok(), "{name}");
+        bytes[place] = 0xff;
+        let refused = judge(&bytes, &reception(wishes.clone()), false).expect_err("no text");
+        assert_eq!(refused.status, 403, "{name}");
+        assert!(judge(&bytes, &reception(WebSocket::default()), false).is_ok(), "not asked for");
+    }
+}
+
+#[test]
+fn a_request_has_one_host() {
+    for host in ["a.example", ""] {
+        let text = request(&format!("hOST: {host}\r\n"));
+        let refused = judge(text.as_bytes(), &reception(WebSocket::default()), false);
+        assert_eq!(refused.expect_err("two hosts").status, 400, "{host}");
+    }
+}

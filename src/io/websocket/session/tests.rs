@@ -74,8 +74,11 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Takes frames without a mask apart: data, and control frames with the data before them.
-fn apart(bytes: &[u8]) -> (Vec<u8>, Vec<(usize, Vec<u8>)>, usize) {
+/// Control frames: how much data came before each, and what it says if it is a goodbye.
+type Controls = Vec<(usize, Vec<u8>)>;
+
+/// Takes frames without a mask apart: data, control frames, and how many pieces data came in.
+fn apart(bytes: &[u8]) -> (Vec<u8>, Controls, usize) {
     let terms = Terms { masking: Masking::Optional, compression: true };
     let mut reader = Reader::new(terms);
     let (mut bytes, mut at) = (bytes.to_vec(), 0);
@@ -141,12 +144,12 @@ fn frames_go_on_where_the_socket_stopped() {
         let (data, pongs, _) = apart(&heard);
         assert!(data == body, "{} of {} bytes", data.len(), body.len());
         assert_eq!(!pongs.is_empty(), is_pinged);
-        assert!(world.session.pong.len() + world.session.ahead.len() < 140, "bounded");
+        assert!(world.session.pong.len() + world.session.ahead.len() <= AHEAD_MAX, "bounded");
     }
 }
 
 #[test]
-fn a_flood_of_pings_leaves_one_answer() {
+fn a_flood_of_pings_inside_a_frame_leaves_few_answers() {
     let mut world = World::new(false);
     let mut total = 0;
     // Nothing of it is heard until no more is taken.
@@ -159,13 +162,62 @@ fn a_flood_of_pings_leaves_one_answer() {
         let mut room = [0; 4096];
         assert!(matches!(world.read(&mut room), ReadOutcome::Bytes(0)));
     }
-    assert!(world.session.pong.len() <= 127, "{}", world.session.pong.len());
+    assert!(world.session.pong.len() <= PONGS_MAX, "{}", world.session.pong.len());
+}
+
+/// Between frames, when the socket takes nothing: what is ahead does not grow by the pongs.
+#[test]
+fn a_flood_of_pings_between_frames_leaves_few_answers() {
+    let mut world = World::new(false);
+    while world.ours.write(&[7; 500]).is_ok() {}
+    for _ in 0..1000 {
+        world.peer.write_all(&masked(0x89, &[9; 125])).expect("room");
+        let mut room = [0; 4096];
+        assert!(matches!(world.read(&mut room), ReadOutcome::Bytes(0)));
+    }
+    let waits = world.session.pong.len() + world.session.ahead.len();
+    assert!((127..=AHEAD_MAX).contains(&waits), "{waits} bytes wait");
+}
+
+/// A write that ends before the frame does leaves the pongs where they wait.
+#[test]
+fn a_pong_outlives_a_write_that_does_not_reach_the_end_of_the_frame() {
+    let mut world = World::new(false);
+    let body = vec![7; 30_000];
+    let WriteOutcome::Bytes(mut sent) = world.write(&[&body]) else { panic!("a socket") };
+    assert!(sent < body.len() - 1, "the frame is cut");
+    world.peer.write_all(&masked(0x89, b"there?")).expect("room");
+    assert!(matches!(world.read(&mut [0; 64]), ReadOutcome::Bytes(0)));
+    let mut heard = Vec::new();
+    while sent < body.len() {
+        // One byte of the frame at a time, and nothing of it while the peer has read nothing.
+        match world.write(&[&body[sent..=sent]]) {
+            WriteOutcome::Bytes(count) | WriteOutcome::Held(count) => sent += count,
+            WriteOutcome::Failed => panic!("the peer is there"),
+        }
+        heard.extend(world.heard(1000));
+    }
+    assert!(world.flush());
+    heard.extend(world.heard(100_000));
+    let (data, pongs, _) = apart(&heard);
+    assert_eq!((data.len(), pongs.len()), (body.len(), 1));
+}
+
+/// All pings of one read are answered, in their order.
+#[test]
+fn every_ping_of_a_few_is_answered() {
+    let mut world = World::new(false);
+    let pings: Vec<u8> = (0..10).flat_map(|n| masked(0x89, &[n])).collect();
+    world.peer.write_all(&pings).expect("room");
+    assert!(matches!(world.read(&mut [0; 4096]), ReadOutcome::Bytes(0)));
+    let expected: Vec<u8> = (0..10).flat_map(|n| [0x8a, 1, n]).collect();
+    assert_eq!(world.heard(1000), expected);
 }
 
 #[test]
 fn a_packed_frame_that_is_not_taken_is_held() {
     let mut world = World::new(true);
-    let noise: Vec<u8> = (0..30_000_u64).map(|n| (n * n * 7919 >> 7).to_le_bytes()[0]).collect();
+    let noise: Vec<u8> = (0..30_000_u64).map(|n| ((n * n * 7919) >> 7).to_le_bytes()[0]).collect();
     assert_eq!(world.write(&[&noise]), WriteOutcome::Held(noise.len()), "all is ours to send");
     let mut heard = Vec::new();
     while !world.flush() {
@@ -205,6 +257,44 @@ fn unpacked_bytes_wait_for_room() {
     }
 }
 
+/// Many small reads of one large message do not move what is left of it.
+#[test]
+fn what_waits_for_room_stays_where_it_is() {
+    let mut world = World::new(true);
+    assert!(world.packing.pack([&[7; 50_000][..]].into_iter()));
+    let packed = masked(0xc2, &world.packing.packed.clone());
+    world.peer.write_all(&[&packed[..], &packed].concat()).expect("room");
+    let (mut room, mut places) = ([0; 100], Vec::new());
+    let mut came = 0;
+    while let ReadOutcome::More(count) | ReadOutcome::Bytes(count) = world.read(&mut room) {
+        came += count;
+        let kept = world.session.unpacking.as_ref().map(|held| &held.plain.bytes);
+        if let Some(bytes) = kept.filter(|bytes| !bytes.is_empty()) {
+            assert_eq!(bytes.len(), 50_000, "the whole message, however much of it is used");
+            places.push(bytes.as_ptr());
+        }
+    }
+    places.dedup();
+    assert_eq!(came, 100_000);
+    assert!(places.len() <= 2, "{} places for two messages", places.len());
+}
+
+/// Messages that hold nothing fill no room, and cost something all the same.
+#[test]
+fn one_read_unpacks_so_many_messages() {
+    let mut world = World::new(true);
+    let empty = masked(0xc2, &[2, 0]);
+    let many = empty.repeat(UNPACKED_AT_ONCE);
+    world.peer.write_all(&many).expect("room");
+    let mut room = [0; 4096];
+    assert_eq!(world.read(&mut room), ReadOutcome::Bytes(0));
+    world.peer.write_all(&[&many[..], &empty, &masked(0x82, b"end")].concat()).expect("room");
+    assert_eq!(world.read(&mut room), ReadOutcome::More(0), "others' turn");
+    assert_eq!(world.read(&mut room), ReadOutcome::More(3));
+    assert_eq!(&room[..3], b"end");
+    assert_eq!(world.read(&mut room), ReadOutcome::WouldBlock);
+}
+
 #[test]
 fn what_came_before_a_violation_is_handed_on() {
     for compression in [false, true] {
@@ -228,3 +318,6 @@ fn a_session_is_small() {
     let bytes = size_of::<Session>();
     assert!(bytes <= 176, "{bytes} bytes for each connection");
 }
+
+/// What may wait before the core's bytes: pongs that are on their way, and pongs after them.
+const AHEAD_MAX: usize = 2 * PONGS_MAX;
