@@ -60,7 +60,7 @@ impl Supervisor {
             self.sent[shard.index()] += 1;
             send_now(&self.exchange, shard, mail);
         }
-        let held = self.bring_to_rest(until)?;
+        let (held, since) = self.bring_to_rest(until)?;
         let channel = Arc::new(launched.channel);
         let still = Instant::now();
         let result = self.move_all(&held, &channel, until);
@@ -89,27 +89,30 @@ impl Supervisor {
              connections were asked to come again",
             launched.process,
             pause.as_millis(),
-            still.duration_since(begun).as_millis(),
+            still.duration_since(since).as_millis(),
         );
         Ok(Done { text, is_over: left == 0 })
     }
 
     /// Lets all shards stand still with nothing on its way between them. Logins that are being
     /// decided are waited for while everybody is served, and then for a moment more in which nobody
-    /// is: strangers who log in all the time shall not make the others wait.
-    fn bring_to_rest(&self, until: Instant) -> Result<Vec<Held>, String> {
+    /// is: strangers who log in all the time shall not make the others wait. Says since when
+    /// nobody is served.
+    fn bring_to_rest(&self, until: Instant) -> Result<(Vec<Held>, Instant), String> {
         let begun = Instant::now();
         let mut still_since = None;
         loop {
+            let looked = Instant::now();
             let (held, rest) = self.stand_still(until)?;
             if rest.undecided > 0 && still_since.is_none() && begun.elapsed() < LOGINS_MAX {
                 order_all(&held, || Order::Resume);
                 std::thread::park_timeout(LOGINS_PAUSE);
                 continue;
             }
-            let still = still_since.get_or_insert_with(Instant::now).elapsed();
+            let since = *still_since.get_or_insert(looked);
+            let still = since.elapsed();
             if rest.is_calm && (rest.undecided == 0 || still >= LOGINS_STILL_MAX) {
-                return Ok(held);
+                return Ok((held, since));
             }
             if still >= REST_MAX {
                 order_all(&held, || Order::Resume);

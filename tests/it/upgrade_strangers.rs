@@ -13,7 +13,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Signal, Uid, geteuid};
 use rustix::thread::set_thread_uid;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Settings};
+use crate::secure::written;
 use crate::upgrade::{ended, upgrade};
 
 /// Does something as a user who is nobody here, if that is possible.
@@ -101,4 +102,33 @@ fn strangers_who_take_names_hold_nobody_up() {
     second.signal(Signal::TERM);
     client.rest();
     std::mem::forget(first);
+}
+
+/// A password takes its time to be found wrong: nobody else waits for that.
+#[test]
+fn strangers_who_log_in_hold_nobody_up() {
+    // Seconds, whatever is tried.
+    let slow = "$2a$16$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
+    let file = written(&format!(
+        "authorization {{ users: [ {{ user: slow, password: \"{slow}\" }}, \
+         {{ user: quick, password: quick }} ] }}\n"
+    ));
+    let mut broker = Settings::default().shards(1).arguments(&["-c", &file]).start();
+    let mut client = broker.connect();
+    client.send("CONNECT {\"verbose\":false,\"user\":\"quick\",\"pass\":\"quick\"}\r\n");
+    client.fence("");
+    let mut stranger = broker.connect();
+    stranger.send("CONNECT {\"user\":\"slow\",\"pass\":\"wrong\"}\r\n");
+    client.fence("");
+    let (successor, text) = upgrade(broker.pid());
+    assert!(text.contains("serves 1 connections"), "{text}");
+    assert!(text.contains("; 1 connections were asked to come again"), "{text}");
+    let (before, _) = text.split_once(" ms to come to rest").expect("a time");
+    let rest: u64 = before.rsplit('(').next().unwrap().parse().unwrap();
+    assert!(rest < 500, "nobody was served for {rest} ms");
+    client.fence("");
+    stranger.rest();
+    assert!(ended(&mut broker).success());
+    successor.signal(Signal::TERM);
+    client.rest();
 }
