@@ -2,10 +2,11 @@
 //!
 //! Absent: what subjects mean (`system`) and most answers, which somebody outside with time makes.
 //! A request is met where its message is routed, without a subscription that would count as
-//! anybody's. Only so many may be under way, fewer of them for ordinary accounts, so that tenants
-//! cannot keep the operator from asking; who is one too many is told so.
+//! anybody's. Only so many may be under way, fewer of them for ordinary accounts and few for each,
+//! so that tenants keep neither the operator nor each other from asking; who is one too many is
+//! told so. In which order they are answered is decided outside.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::json::Object;
@@ -121,9 +122,11 @@ impl Met {
 #[derive(Debug, Default)]
 pub(crate) struct SystemRequests {
     waiting: VecDeque<SystemRequest>,
-    /// Requests that are not answered yet, those of ordinary accounts among them.
+    /// Requests that are not answered yet, those of ordinary accounts among them, and how many
+    /// of each of these.
     open: usize,
     open_to_tenants: usize,
+    open_by_tenant: BTreeMap<AccountId, usize>,
     answers: VecDeque<(Asker, Vec<u8>)>,
     /// How many batches had been returned when answers were last published.
     tried_at: Option<u64>,
@@ -132,6 +135,36 @@ pub(crate) struct SystemRequests {
 impl SystemRequests {
     pub(crate) fn has_answers(&self) -> bool {
         !self.answers.is_empty()
+    }
+
+    /// Whether an account may ask one more question.
+    fn may_ask(&self, account: AccountId) -> bool {
+        let of_account = || self.open_by_tenant.get(&account).copied().unwrap_or(0);
+        self.open < OPEN_MAX
+            && (account == AccountId::SYSTEM
+                || (self.open_to_tenants < TENANTS_MAX && of_account() < TENANT_MAX))
+    }
+
+    fn note_asked(&mut self, account: AccountId) {
+        self.open += 1;
+        if account != AccountId::SYSTEM {
+            self.open_to_tenants += 1;
+            *self.open_by_tenant.entry(account).or_default() += 1;
+        }
+    }
+
+    fn note_answered(&mut self, account: AccountId) {
+        self.open = self.open.saturating_sub(1);
+        if account == AccountId::SYSTEM {
+            return;
+        }
+        self.open_to_tenants = self.open_to_tenants.saturating_sub(1);
+        if let Some(open) = self.open_by_tenant.get_mut(&account) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                self.open_by_tenant.remove(&account);
+            }
+        }
     }
 
     /// Whether answers wait that batches at hand may carry.
@@ -144,10 +177,7 @@ impl Turn<Polled> {
     /// Takes the answer to a request of this shard.
     pub fn handle_system_answer(&mut self, answer: SystemAnswer) {
         let requests = &mut self.shard.system;
-        requests.open = requests.open.saturating_sub(1);
-        if answer.to.account != AccountId::SYSTEM {
-            requests.open_to_tenants = requests.open_to_tenants.saturating_sub(1);
-        }
+        requests.note_answered(answer.to.account);
         self.shard.note_answer(answer);
     }
 
@@ -315,13 +345,11 @@ impl Shard {
 
     /// Whether an account may ask one more question.
     pub(crate) fn may_ask(&self, account: AccountId) -> bool {
-        let is_tenant = account != AccountId::SYSTEM;
-        self.system.open < OPEN_MAX && !(is_tenant && self.system.open_to_tenants >= TENANTS_MAX)
+        self.system.may_ask(account)
     }
 
     pub(crate) fn ask_outside(&mut self, request: SystemRequest) {
-        self.system.open += 1;
-        self.system.open_to_tenants += usize::from(request.to.account != AccountId::SYSTEM);
+        self.system.note_asked(request.to.account);
         self.clients.stats.system_requests += 1;
         self.system.waiting.push_back(request);
     }
@@ -401,9 +429,11 @@ fn error_json(code: u16, why: &str) -> Vec<u8> {
 pub(crate) const PREFIX: &[u8] = b"$SYS.";
 /// Bytes of a request's options.
 const OPTIONS_MAX: usize = 64 * 1024;
-/// Requests of one shard that are not answered yet, and those of ordinary accounts among them.
+/// Requests of one shard that are not answered yet, those of ordinary accounts among them, and of
+/// each of these.
 const OPEN_MAX: usize = 256;
 const TENANTS_MAX: usize = 64;
+const TENANT_MAX: usize = 4;
 /// Answers that wait to be published when clients are made to wait, and at most.
 const ANSWERS_HELD: usize = 256;
 const ANSWERS_MAX: usize = 1024;

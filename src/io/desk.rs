@@ -2,7 +2,8 @@
 //! of their own.
 //!
 //! Absent: what is done with them (`admin::monitor`). Nobody waits here but the monitor: what finds
-//! no room is dropped, and whoever asked gets an answer that says that it is incomplete.
+//! no room is dropped, and whoever asked gets an answer that says that it is incomplete. Tenants
+//! have a heap of their own, so that they leave the operator room.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use mio::{Registry, Token, Waker};
 use crate::config::Config;
 use crate::core::arrival::Entrance;
 use crate::core::auth::operator::OperatorState;
-use crate::core::ids::ShardId;
+use crate::core::ids::{AccountId, ShardId};
 use crate::core::policy::Policy;
 use crate::core::report::Page;
 use crate::core::system_requests::SystemRequest;
@@ -60,6 +61,8 @@ pub(crate) struct News {
 pub(crate) struct Desk {
     sheets: SyncSender<Sheet>,
     errands: ArrayQueue<Errand>,
+    /// Requests of ordinary accounts.
+    of_tenants: ArrayQueue<(ShardId, Box<SystemRequest>)>,
     dropped: AtomicU64,
     closed: AtomicBool,
     waker: Waker,
@@ -72,6 +75,7 @@ impl Desk {
         let desk = Self {
             sheets,
             errands: ArrayQueue::new(ERRANDS_MAX),
+            of_tenants: ArrayQueue::new(ERRANDS_MAX),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             waker: Waker::new(registry, token)?,
@@ -88,7 +92,13 @@ impl Desk {
 
     /// Brings an errand, or gives it back when too many wait.
     pub(crate) fn ask(&self, errand: Errand) -> Result<(), Errand> {
-        let pushed = self.errands.push(errand);
+        let pushed = match errand {
+            Errand::Request(shard, request) if request.to.account != AccountId::SYSTEM => {
+                let pushed = self.of_tenants.push((shard, request));
+                pushed.map_err(|(shard, request)| Errand::Request(shard, request))
+            }
+            errand => self.errands.push(errand),
+        };
         if pushed.is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -97,9 +107,19 @@ impl Desk {
         pushed
     }
 
-    /// The next errand.
+    /// The next errand that is no tenant's.
     pub(crate) fn next(&self) -> Option<Errand> {
         self.errands.pop()
+    }
+
+    /// The next request of a tenant.
+    pub(crate) fn next_of_tenants(&self) -> Option<(ShardId, Box<SystemRequest>)> {
+        self.of_tenants.pop()
+    }
+
+    /// Whether no errands wait.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.errands.is_empty() && self.of_tenants.is_empty()
     }
 
     /// The broker ends, and so does the monitor's thread, whatever waits.
@@ -121,5 +141,5 @@ impl Desk {
 
 /// Pages that wait: one for each shard, and late ones of questions that were given up.
 const SHEETS_MAX: usize = 256;
-/// Errands that wait.
+/// Errands that wait, and as many requests of tenants.
 const ERRANDS_MAX: usize = 1024;

@@ -49,6 +49,7 @@ mod slow;
 mod status_page;
 mod system;
 mod system_events;
+mod system_flood;
 mod system_requests;
 mod tls;
 mod tls_faults;

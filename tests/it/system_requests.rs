@@ -380,7 +380,7 @@ fn a_flood_of_requests_is_answered_or_turned_down() {
             }
         }
     }
-    assert!(answered >= 64, "{answered} answered, {refused} refused");
+    assert!(answered >= 4, "{answered} answered, {refused} refused");
     // When they are over there is room again.
     let answer = tenant.ask("$SYS.REQ.ACCOUNT.PING.CONNZ", "").json();
     assert!(answer.get("data").is_some(), "{answer}");

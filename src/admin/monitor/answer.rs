@@ -2,6 +2,8 @@
 //!
 //! Absent: how an answer travels.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 
 use super::Monitor;
@@ -100,6 +102,15 @@ const ALL: &[(Endpoint, &str, &[&str])] = &[
     ),
 ];
 
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Indented by two blanks, as nats-server's pages are.
+    Indented,
+    /// Without blanks, and no longer than so many bytes.
+    Dense(usize),
+}
+
 impl Monitor {
     /// The JSON of an endpoint, or why there is none.
     pub(crate) fn answer(
@@ -107,25 +118,84 @@ impl Monitor {
         endpoint: Endpoint,
         options: &Options,
     ) -> Result<String, Refusal> {
+        self.answer_as(endpoint, options, Form::Indented)
+    }
+
+    /// The same in some form.
+    pub(crate) fn answer_as(
+        &mut self,
+        endpoint: Endpoint,
+        options: &Options,
+        form: Form,
+    ) -> Result<String, Refusal> {
         self.begin_asking();
         match endpoint {
-            Endpoint::Varz => json(&self.varz()),
-            Endpoint::Connz => json(&self.connz(options)?),
-            Endpoint::Subsz => json(&self.subsz(options)?),
-            Endpoint::Accountz => json(&self.accountz(options)?),
-            Endpoint::Accstatz => json(&self.accstatz(options)),
-            Endpoint::Statusz => json(&self.statusz()),
+            Endpoint::Varz => json(&self.varz(), form),
+            Endpoint::Connz => json(&self.connz(options)?, form),
+            Endpoint::Subsz => json(&self.subsz(options)?, form),
+            Endpoint::Accountz => json(&self.accountz(options)?, form),
+            Endpoint::Accstatz => json(&self.accstatz(options), form),
+            Endpoint::Statusz => json(&self.statusz(), form),
             Endpoint::Healthz => super::healthz::answer(options, self.news.leaves),
-            Endpoint::Routez => json(&self.routez()),
-            Endpoint::Gatewayz => json(&self.gatewayz()),
-            Endpoint::Leafz => json(&self.leafz()),
-            Endpoint::Jsz => json(&self.jsz()),
+            Endpoint::Routez => json(&self.routez(), form),
+            Endpoint::Gatewayz => json(&self.gatewayz(), form),
+            Endpoint::Leafz => json(&self.leafz(), form),
+            Endpoint::Jsz => json(&self.jsz(), form),
         }
     }
 }
 
-/// Indented by two blanks, as nats-server's is.
-fn json(value: &impl Serialize) -> Result<String, Refusal> {
-    serde_json::to_string_pretty(value)
-        .map_err(|error| Refusal { status: 503, why: error.to_string() })
+fn json(value: &impl Serialize, form: Form) -> Result<String, Refusal> {
+    let most = match form {
+        Form::Indented => {
+            return serde_json::to_string_pretty(value).map_err(|error| broken(&error.to_string()));
+        }
+        Form::Dense(most) => most,
+    };
+    let mut bounded = Bounded { out: Vec::new(), most };
+    match serde_json::to_writer(&mut bounded, value) {
+        Ok(()) => String::from_utf8(bounded.out).map_err(|error| broken(&error.to_string())),
+        Err(error) if error.is_io() => {
+            let why = "the answer would be too long, ask for less".to_owned();
+            Err(Refusal { status: 413, why })
+        }
+        Err(error) => Err(broken(&error.to_string())),
+    }
+}
+
+fn broken(why: &str) -> Refusal {
+    Refusal { status: 503, why: why.to_owned() }
+}
+
+/// Takes so many bytes and no more.
+struct Bounded {
+    out: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.most.saturating_sub(self.out.len()) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.out.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dense_answer_has_no_blanks_and_an_end() {
+        let value = ["a b", "c"];
+        assert_eq!(json(&value, Form::Dense(11)), Ok("[\"a b\",\"c\"]".to_owned()));
+        let refusal = json(&value, Form::Dense(10)).expect_err("one byte too many");
+        assert_eq!(refusal.status, 413);
+    }
 }

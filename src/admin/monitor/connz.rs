@@ -146,7 +146,8 @@ impl Monitor {
             extent = extent.and(self.closed_rows(order.key(), &filter, &mut rows, &mut total));
         }
         order.sort(&mut rows);
-        let rows = rows.into_iter().skip(offset).take(limit.min(ROWS_MAX)).collect();
+        let rows_max = if options.of_tenant { TENANTS_ROWS_MAX } else { ROWS_MAX };
+        let rows = rows.into_iter().skip(offset).take(limit.min(rows_max)).collect();
         let (connections, told) = self.tell(rows, options);
         Ok(Connz {
             server_id: self.server_id(),
@@ -241,7 +242,8 @@ impl Monitor {
             }
         }
         let lists = options.subscriptions || options.subscriptions_detail;
-        let subscriptions_max = if lists { SUBSCRIPTIONS_MAX } else { 0 };
+        let listed_max = if options.of_tenant { TENANTS_LISTED_MAX } else { LISTED_MAX };
+        let subscriptions_max = if lists { SUBSCRIPTIONS_MAX.min(listed_max) } else { 0 };
         let shards: Vec<ShardId> = wanted.keys().copied().collect();
         let ids: BTreeMap<ShardId, Arc<[ConnId]>> =
             wanted.into_iter().map(|(shard, ids)| (shard, ids.into())).collect();
@@ -256,13 +258,13 @@ impl Monitor {
             let Rows::Clients(mut clients) = page else { return };
             for client in &mut clients {
                 listed += client.listed.len();
-                if listed > LISTED_MAX {
+                if listed > listed_max {
                     client.listed = Vec::new();
                 }
             }
             known.extend(clients.into_iter().map(|client| (client.number, client)));
         });
-        let extent = if listed > LISTED_MAX { Extent::Partial } else { extent };
+        let extent = if listed > listed_max { Extent::Partial } else { extent };
         let now = self.calendar.now();
         let shown = rows.iter().filter_map(|row| match &row.whose {
             Whose::Open(..) => known.get(&row.number).map(|client| (client, None)),
@@ -312,3 +314,6 @@ const ROWS_MAX: usize = 65_536;
 /// Subscriptions that are listed with one connection, and with all of one page.
 const SUBSCRIPTIONS_MAX: usize = 65_536;
 const LISTED_MAX: usize = 524_288;
+/// The same for tenants.
+const TENANTS_ROWS_MAX: usize = 1024;
+const TENANTS_LISTED_MAX: usize = 4096;

@@ -25,6 +25,7 @@ mod serving;
 mod statsz;
 mod statusz;
 mod subsz;
+mod turns;
 mod varz;
 mod websocket;
 
@@ -60,6 +61,7 @@ use moments::Calendar;
 use process::Process;
 use statsz::Pulse;
 use statusz::History;
+use turns::Turns;
 
 /// See the module's head.
 pub(super) struct Monitor {
@@ -68,6 +70,7 @@ pub(super) struct Monitor {
     /// Whether more requests may be waiting than the last look has answered.
     has_requests: bool,
     sheets: Receiver<Sheet>,
+    turns: Turns,
     exchange: Arc<Exchange>,
     log: Log,
     news: News,
@@ -172,6 +175,7 @@ impl Opening {
             http,
             has_requests: false,
             sheets,
+            turns: Turns::default(),
             exchange,
             log,
             news,
@@ -200,11 +204,13 @@ impl Monitor {
         let mut events = Events::with_capacity(EVENTS);
         while !self.exchange.desk.is_closed() {
             let http = self.http.as_ref().and_then(HttpServer::timeout);
-            let more = self.has_requests.then_some(Duration::ZERO);
+            let has_more = self.has_requests || self.turns.has_more(&self.exchange.desk);
+            let more = has_more.then_some(Duration::ZERO);
             let timeout = [http, self.due_in(), more].into_iter().flatten().min();
             // An interrupted poll has brought nothing.
             let _ = self.poll.poll(&mut events, timeout);
-            while let Some(errand) = self.exchange.desk.next() {
+            // One at a time, so that who asks without end keeps nobody else from being served.
+            if let Some(errand) = self.turns.next(&self.exchange.desk) {
                 self.run_errand(errand);
             }
             self.do_what_is_due();

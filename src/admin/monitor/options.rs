@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) stream: String,
     pub(crate) consumer: String,
     pub(crate) details: bool,
+    /// Whether a tenant asks, who gets smaller pages.
+    pub(crate) of_tenant: bool,
 }
 
 /// Which connections are told.

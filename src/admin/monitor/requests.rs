@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::Monitor;
-use super::answer::Endpoint;
+use super::answer::{Endpoint, Form};
 use super::options::Options;
 use super::refusal::Refusal;
 use crate::core::ids::{AccountId, ClientNumber, ShardId};
@@ -39,7 +39,7 @@ impl Monitor {
             return;
         }
         self.begin_asking();
-        let content = self.content(&service, &options);
+        let content = self.content(&service, &options, to.account != AccountId::SYSTEM);
         self.send_answer(shard, SystemAnswer { to, content });
     }
 
@@ -62,7 +62,7 @@ impl Monitor {
         }
     }
 
-    fn content(&mut self, service: &Service, options: &[u8]) -> Content {
+    fn content(&mut self, service: &Service, options: &[u8], of_tenant: bool) -> Content {
         match service {
             // Neither reads options, as in nats-server.
             Service::Server(system::Endpoint::Idz) => return Content::Bare(self.idz()),
@@ -85,7 +85,7 @@ impl Monitor {
             _ => {}
         }
         let read = match Options::from_json(options) {
-            Ok(read) => read,
+            Ok(read) => Options { of_tenant, ..read },
             Err(refusal) => return failed(refusal.status, refusal.why),
         };
         match service {
@@ -128,8 +128,9 @@ impl Monitor {
         let Some(endpoint) = Endpoint::of_path(path) else {
             return failed(501, "this server has nothing of the kind".to_owned());
         };
-        match self.answer(endpoint, options) {
-            Ok(text) => Content::Data(compact(&text)),
+        let most = if options.of_tenant { TENANTS_BYTES_MAX } else { BYTES_MAX };
+        match self.answer_as(endpoint, options, Form::Dense(most)) {
+            Ok(text) => Content::Data(text.into_bytes()),
             Err(refusal) => Content::Unanswerable(refusal.why),
         }
     }
@@ -359,36 +360,15 @@ fn failed(code: u16, why: String) -> Content {
     Content::Failed { code, why }
 }
 
-/// The same JSON without blanks between its words.
-fn compact(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let (mut in_text, mut escaped) = (false, false);
-    for byte in text.bytes() {
-        if in_text {
-            in_text = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-        } else if byte.is_ascii_whitespace() {
-            continue;
-        } else {
-            in_text = byte == b'"';
-        }
-        out.push(byte);
-    }
-    out
-}
-
+/// Bytes of a page that a tenant is told, and anybody.
+const TENANTS_BYTES_MAX: usize = 1024 * 1024;
+const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long an answer waits for room in a shard's box.
 const RESEND: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blanks_go_but_not_those_in_texts() {
-        let pretty = "{\n  \"a b\": [ 1, \"x \\\" y\\\\\" ],\n  \"c\": { }\n}";
-        assert_eq!(compact(pretty), br#"{"a b":[1,"x \" y\\"],"c":{}}"#);
-    }
 
     #[test]
     fn a_number_is_a_number_or_nobody_is_meant() {

@@ -104,8 +104,9 @@ impl Monitor {
             Ok(account) if options.subscriptions => {
                 let subject = (!test.is_empty()).then(|| test.into());
                 let filter = Arc::new(SubscriptionFilter { account, subject });
+                let rows_max = if options.of_tenant { TENANTS_ROWS_MAX } else { ROWS_MAX };
                 extent =
-                    self.rows(&filter, options.offset, limit.min(ROWS_MAX), |page, counted| {
+                    self.rows(&filter, options.offset, limit.min(rows_max), |page, counted| {
                         total += counted;
                         rows.extend(page);
                     });
@@ -159,3 +160,5 @@ impl Monitor {
 const LIMIT_DEFAULT: usize = 1024;
 /// Rows of any page.
 const ROWS_MAX: usize = 65_536;
+/// The same for tenants.
+const TENANTS_ROWS_MAX: usize = 4096;
