@@ -140,6 +140,15 @@ impl Filters {
         }
     }
 
+    /// The same for whoever only looks, and not often.
+    pub(crate) fn matching(&self, account: AccountId, subject: &[u8]) -> Vec<Slot> {
+        let mut found: Vec<Slot> = self.find_literal(account, subject).into_iter().collect();
+        if let Some(Some(trie)) = self.wildcards.get(account.index()) {
+            trie.matches(subject, &mut Frontier::default(), &mut found);
+        }
+        found
+    }
+
     /// Adds a valid filter that is not known yet.
     pub(crate) fn insert(
         &mut self,
@@ -209,6 +218,16 @@ impl Filters {
             self.literals.shrink_to(self.literals.len() * 2, rehash);
         }
         self.wildcards.iter_mut().flatten().for_each(|trie| trie.shrink());
+    }
+
+    /// Slots that there may be filters in.
+    pub(crate) fn slots(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// The filter in a slot, if there is one.
+    pub(crate) fn known(&self, slot: Slot) -> Option<&Filter> {
+        self.slab.get(slot.key())
     }
 
     /// All filters.

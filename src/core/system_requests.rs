@@ -83,15 +83,6 @@ pub enum Deed {
     Kick(ClientNumber),
     /// Tell the client with this number that it should leave.
     LameDuck(ClientNumber),
-    /// Count the subscribers of a subject, or of all filters that a pattern covers.
-    Count {
-        /// The account.
-        account: AccountId,
-        /// The subject or pattern.
-        subject: Box<[u8]>,
-        /// Only members of this queue group.
-        queue: Option<Box<[u8]>>,
-    },
 }
 
 /// What came of a deed on one shard.
@@ -103,18 +94,13 @@ pub enum Met {
     Done,
     /// It is here, but does not understand, or not yet.
     Unable,
-    /// So many are here.
-    Counted(u64),
 }
 
 impl Met {
     /// What came of it on two shards.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Counted(one), Self::Counted(two)) => Self::Counted(one.saturating_add(two)),
-            (Self::Nobody, met) | (met, _) => met,
-        }
+        if self == Self::Nobody { other } else { self }
     }
 }
 
@@ -191,9 +177,6 @@ impl Turn<Polled> {
         match deed {
             Deed::Kick(number) => self.shard.kick(*number),
             Deed::LameDuck(number) => self.shard.ask_to_leave(*number),
-            Deed::Count { account, subject, queue } => {
-                Met::Counted(self.shard.count_subscribers(*account, subject, queue.as_deref()))
-            }
         }
     }
 }

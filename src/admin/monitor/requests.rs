@@ -6,6 +6,7 @@
 //! has no room for waits here and is tried again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -16,6 +17,7 @@ use super::options::Options;
 use super::refusal::Refusal;
 use crate::core::ids::{AccountId, ClientNumber, ShardId};
 use crate::core::report::account::AccountUse;
+use crate::core::report::subscribers::SubscriberFilter;
 use crate::core::report::{Query, Rows};
 use crate::core::system::{self, AccountTopic, Service};
 use crate::core::system_requests::{Asker, Content, Deed, Met, SystemAnswer, SystemRequest};
@@ -257,7 +259,7 @@ impl Monitor {
         let Some(number) = number(options) else { return Content::Nothing };
         match self.do_everywhere(&Deed::Kick(number)) {
             Met::Nobody => failed(500, "no such client or leafnode id".to_owned()),
-            Met::Done | Met::Unable | Met::Counted(_) => Content::Done,
+            Met::Done | Met::Unable => Content::Done,
         }
     }
 
@@ -271,7 +273,7 @@ impl Monitor {
                  notification"
                     .to_owned(),
             ),
-            Met::Done | Met::Counted(_) => Content::Done,
+            Met::Done => Content::Done,
         }
     }
 
@@ -283,8 +285,18 @@ impl Monitor {
         let mut words = options.trim_ascii().split(|byte| *byte == b' ');
         let subject = words.next().unwrap_or_default().into();
         let queue = words.next().map(Box::from);
-        let met = self.do_everywhere(&Deed::Count { account, subject, queue });
-        let Met::Counted(count) = met else { return Content::Bare(b"0".to_vec()) };
+        let filter = Arc::new(SubscriberFilter { account, subject, queue });
+        let shards = self.shards();
+        let query = |_, from| Query::Subscribers { from, filter: Arc::clone(&filter) };
+        let mut count = 0u64;
+        let extent = self.walk(&shards, &query, &mut |_, rows| {
+            let Rows::Subscribers(more) = rows else { return };
+            count = count.saturating_add(more);
+        });
+        if extent.is_partial() {
+            // A number has no room to say that it is too small.
+            return failed(503, "not all subscribers could be counted in time".to_owned());
+        }
         Content::Bare(count.to_string().into_bytes())
     }
 

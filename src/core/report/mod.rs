@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod client;
+pub mod subscribers;
 pub mod subscription;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::system_requests::Met;
 use super::time::Instant;
 use account::AccountUse;
 use client::{ClientFacts, ClientFilter, Key, SortBy};
+use subscribers::SubscriberFilter;
 use subscription::{SubscriptionFacts, SubscriptionFilter};
 
 /// A question to one shard.
@@ -62,6 +64,13 @@ pub enum Query {
         /// See `skip`.
         take: usize,
     },
+    /// How many subscribers there are, from a place in the table of filters.
+    Subscribers {
+        /// Where to begin.
+        from: usize,
+        /// Which ones are meant.
+        filter: Arc<SubscriberFilter>,
+    },
 }
 
 /// The answer to a query.
@@ -98,6 +107,8 @@ pub enum Rows {
         /// All that are meant.
         counted: usize,
     },
+    /// So many subscribers are on this page's filters.
+    Subscribers(u64),
 }
 
 /// A client that has left.
@@ -124,6 +135,7 @@ impl Shard {
             Query::Subscriptions { from, filter, skip, take } => {
                 self.report_subscriptions(*from, filter, *skip, *take)
             }
+            Query::Subscribers { from, filter } => self.report_subscribers(*from, filter),
         }
     }
 
