@@ -119,6 +119,19 @@ fn connections_are_sorted_paged_and_filtered() {
 }
 
 #[test]
+fn all_of_many_subscriptions_are_listed() {
+    let server = fanfare();
+    let mut client = server.broker.client();
+    client.send((0..5000).map(|sid| format!("SUB many.{sid} {sid}\r\n")).collect::<String>());
+    client.fence("");
+    let connz = server.json("/connz?subs=1");
+    let listed = connz["connections"][0]["subscriptions_list"].as_array().expect("a list").clone();
+    let expected: Vec<Value> = (0..5000).map(|sid| format!("many.{sid}").into()).collect();
+    assert_eq!(listed, expected);
+    assert_eq!(numbers(&connz), [1]);
+}
+
+#[test]
 fn the_last_who_left_are_known_by_their_reasons() {
     let config = format!("{CONFIG}max_closed_clients: 300\nmax_payload: 1000\n");
     let server = Monitored::start(&binary(), &config);

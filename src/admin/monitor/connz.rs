@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -17,6 +18,7 @@ use super::refusal::Refusal;
 use super::varz::is_false;
 use crate::core::ids::{AccountId, ConnId, ShardId};
 use crate::core::report::client::{ClientFacts, ClientFilter, Key, SortBy};
+use crate::core::report::subscription::SubscriptionFacts;
 use crate::core::report::{ClosedClient, Query, Rows};
 use crate::core::time::Instant;
 
@@ -252,19 +254,15 @@ impl Monitor {
             from,
             subscriptions_max,
         };
-        let mut known: BTreeMap<u64, ClientFacts> = BTreeMap::new();
-        let mut listed = 0;
+        let mut told = Told { listed_max, ..Told::default() };
         let extent = self.walk(&shards, &query, &mut |_, page| {
-            let Rows::Clients(mut clients) = page else { return };
-            for client in &mut clients {
-                listed += client.listed.len();
-                if listed > listed_max {
-                    client.listed = Vec::new();
-                }
+            let Rows::Clients(clients) = page else { return };
+            for client in clients {
+                told.take(client);
             }
-            known.extend(clients.into_iter().map(|client| (client.number, client)));
         });
-        let extent = if listed > listed_max { Extent::Partial } else { extent };
+        let extent = extent.and(told.extent());
+        let known = told.clients;
         let now = self.calendar.now();
         let shown = rows.iter().filter_map(|row| match &row.whose {
             Whose::Open(..) => known.get(&row.number).map(|client| (client, None)),
@@ -280,6 +278,42 @@ impl Monitor {
     /// How long something lasted until a moment.
     pub(super) fn since(from: Instant, until: Instant) -> String {
         super::moments::uptime(until.since_ns(from))
+    }
+}
+
+/// Open clients as pages bring them, within what an answer may take.
+#[derive(Debug, Default)]
+struct Told {
+    clients: BTreeMap<u64, ClientFacts>,
+    /// Subscriptions that were brought, and bytes of their texts.
+    listed: usize,
+    bytes: usize,
+    listed_max: usize,
+}
+
+impl Told {
+    /// Takes in a client, or more of its subscriptions.
+    fn take(&mut self, mut client: ClientFacts) {
+        let texts = |row: &SubscriptionFacts| {
+            row.filter.len() + row.sid.len() + row.queue.as_ref().map_or(0, |queue| queue.len())
+        };
+        self.listed += client.listed.len();
+        self.bytes += client.listed.iter().map(texts).sum::<usize>();
+        if self.extent().is_partial() {
+            client.listed = Vec::new();
+        }
+        match self.clients.entry(client.number) {
+            Entry::Vacant(place) => {
+                place.insert(client);
+            }
+            Entry::Occupied(mut known) => known.get_mut().listed.append(&mut client.listed),
+        }
+    }
+
+    /// Whether nothing was left out.
+    fn extent(&self) -> Extent {
+        let is_whole = self.listed <= self.listed_max && self.bytes <= LISTED_BYTES_MAX;
+        if is_whole { Extent::Whole } else { Extent::Partial }
     }
 }
 
@@ -317,3 +351,5 @@ const LISTED_MAX: usize = 524_288;
 /// The same for tenants.
 const TENANTS_ROWS_MAX: usize = 1024;
 const TENANTS_LISTED_MAX: usize = 4096;
+/// Bytes of their texts.
+const LISTED_BYTES_MAX: usize = 32 * 1024 * 1024;

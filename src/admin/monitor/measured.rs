@@ -59,6 +59,12 @@ const COUNTERS: &[OfShard] = &[
     (("fanfare_answers_dropped", "Answers that found no room."), |s| s.answers_dropped),
     (("fanfare_samples_dropped", "Latency samples that found no room."), |s| s.samples_dropped),
     (("fanfare_account_legs_cut", "Messages stopped between accounts."), |s| s.legs_cut),
+    (("fanfare_events", "Events published in the system account."), |s| s.events),
+    (("fanfare_events_dropped", "Events and answers that were left out."), |s| s.events_dropped),
+    (("fanfare_system_requests", "Requests to the broker in subjects."), |s| s.system_requests),
+    (("fanfare_system_requests_refused", "Those that were too many or too large."), |s| {
+        s.system_requests_refused
+    }),
     (("fanfare_trace_lines_dropped", "Trace lines that found no room."), |s| s.trace_dropped),
 ];
 
@@ -199,31 +205,21 @@ impl Monitor {
         metrics.counter(words, Vec::new(), counts.malformed);
     }
 
-    /// The accounts with the most traffic have rows of their own, all others one together.
+    /// Accounts with rows of their own, and all others together.
     pub(super) fn measure_accounts(&mut self, metrics: &mut Metrics) {
-        let usage = self.usage();
-        let mut used: Vec<_> = usage.accounts.iter().map(|(id, used)| (*id, *used)).collect();
-        used.sort_by_key(|(id, used)| {
-            (std::cmp::Reverse(used.messages_in.saturating_add(used.messages_out)), *id)
-        });
-        let mut others = AccountUse::default();
-        for (_, used) in used.iter().skip(ACCOUNTS_SHOWN) {
-            others.add(used);
-        }
-        let has_others = used.len() > ACCOUNTS_SHOWN;
-        let named = used.iter().take(ACCOUNTS_SHOWN);
-        let named = named.map(|(id, used)| (self.account_name(*id), *used));
-        let rows = named.chain(has_others.then(|| ("other".to_owned(), others)));
-        for (name, used) in rows.collect::<Vec<_>>() {
+        let accounts = self.usage().accounts.clone();
+        for (id, used) in self.account_rows.look(&accounts) {
+            let labels = || match id {
+                Some(id) => vec![("account", self.account_name(id))],
+                // A label of its own, for an account may have any name.
+                None => vec![("others", "all other accounts".to_owned())],
+            };
             for (words, read) in ACCOUNT_COUNTERS {
-                metrics.counter(*words, vec![("account", name.clone())], read(&used));
+                metrics.counter(*words, labels(), read(&used));
             }
             for (words, read) in ACCOUNT_GAUGES {
-                metrics.gauge(*words, vec![("account", name.clone())], read(&used) as f64);
+                metrics.gauge(*words, labels(), read(&used) as f64);
             }
         }
     }
 }
-
-/// Accounts with rows of their own.
-const ACCOUNTS_SHOWN: usize = 32;

@@ -5,6 +5,7 @@
 //! pages of shards; everybody else only leaves something on its desk. It sleeps when nobody asks.
 
 mod account;
+mod account_rows;
 mod accounts;
 mod answer;
 mod asking;
@@ -56,6 +57,7 @@ use crate::io::http::HttpServer;
 use crate::io::log::Log;
 use crate::io::tls::Acceptor;
 use crate::io::worker::WorkerPool;
+use account_rows::AccountRows;
 use accounts::Usage;
 use moments::Calendar;
 use process::Process;
@@ -80,6 +82,7 @@ pub(super) struct Monitor {
     process: Process,
     workers: Arc<WorkerPool<Task>>,
     usage: Option<Usage>,
+    account_rows: AccountRows,
     history: History,
     /// How often each path was asked for.
     requests: BTreeMap<&'static str, u64>,
@@ -184,6 +187,7 @@ impl Opening {
             process: Process::default(),
             workers,
             usage: None,
+            account_rows: AccountRows::default(),
             history: History::default(),
             requests: BTreeMap::new(),
             question: 0,

@@ -3,6 +3,7 @@
 //! Absent: credentials. A user's name and public keys are told, passwords, tokens, signatures and
 //! tokens signed for a user never are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use fanfare_protocol::subject;
@@ -13,7 +14,7 @@ use super::super::ids::{AccountId, ConnId, ListenerId, Slot};
 use super::super::shard::Shard;
 use super::super::texts::TextId;
 use super::super::time::Instant;
-use super::subscription::SubscriptionFacts;
+use super::subscription::{INDEX_BITS, INDEX_MASK, SubscriptionFacts};
 use super::{CLIENTS_PER_PAGE, KEYS_PER_PAGE, Page, Rows, SUBSCRIPTIONS_PER_PAGE};
 
 /// What open clients can be sorted by.
@@ -131,25 +132,35 @@ impl Shard {
         Page { rows: Rows::Keys { keys, total }, next }
     }
 
+    /// One with many subscriptions is told on several pages, each with some of them: a place is one
+    /// in the list of clients, and an index into its subscriptions.
     pub(super) fn report_clients(
         &self,
         ids: &[ConnId],
         from: usize,
         subscriptions_max: usize,
     ) -> Page {
-        let (mut rows, mut listed, mut next) = (Vec::new(), 0, from);
-        for id in ids.iter().skip(from).take(CLIENTS_PER_PAGE) {
-            next += 1;
+        let (mut place, mut begin) = (from >> INDEX_BITS, from & INDEX_MASK);
+        let (mut rows, mut left) = (Vec::new(), SUBSCRIPTIONS_PER_PAGE);
+        for id in ids.iter().skip(place).take(CLIENTS_PER_PAGE) {
             let client = self.clients.resolve(*id).and_then(|slot| self.known(slot));
-            let Some(client) = client else { continue };
-            let facts = self.client_facts(client, subscriptions_max);
-            listed += facts.listed.len();
-            rows.push(facts);
-            if listed >= SUBSCRIPTIONS_PER_PAGE {
+            if let Some(client) = client {
+                let wanted = subscriptions_max.min(client.subs.len());
+                let end = begin.saturating_add(left).min(wanted);
+                rows.push(self.client_facts(client, begin..end));
+                left -= end.saturating_sub(begin);
+                if end < wanted {
+                    begin = end;
+                    break;
+                }
+            }
+            (place, begin) = (place + 1, 0);
+            if left == 0 {
                 break;
             }
         }
-        Page { rows: Rows::Clients(rows), next: (next < ids.len()).then_some(next) }
+        let next = (place < ids.len()).then_some((place << INDEX_BITS) | begin);
+        Page { rows: Rows::Clients(rows), next }
     }
 
     /// A client that others may know of: those who leave are told as closed, and the broker's own
@@ -178,8 +189,8 @@ impl Shard {
         })
     }
 
-    /// Everything that may be told of a client.
-    pub(crate) fn client_facts(&self, client: &Client, subscriptions_max: usize) -> ClientFacts {
+    /// Everything that may be told of a client, with some of its subscriptions.
+    pub(crate) fn client_facts(&self, client: &Client, listed: Range<usize>) -> ClientFacts {
         let text = |id: TextId| -> Box<str> {
             String::from_utf8_lossy(self.clients.names.text(id)).into()
         };
@@ -204,7 +215,7 @@ impl Shard {
             account: client.account,
             user: admitted.and_then(|admitted| admitted.user.clone()),
             grant: admitted.and_then(|admitted| admitted.grant.clone()),
-            listed: self.list_subscriptions(client, subscriptions_max),
+            listed: self.list_subscriptions(client, listed),
         }
     }
 }
@@ -272,5 +283,73 @@ impl SortBy {
             Self::LastActive => client.last_active.as_ns(),
             Self::RoundTrip => client.rtt_ns,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::arrival::{Arrival, Entrance};
+    use super::super::super::ids::{ClientNumber, ShardId};
+    use super::super::super::policy::Policy;
+    use super::super::super::shard::ShardSetup;
+    use super::super::super::turn::{ReadOutcome, Turn};
+    use super::*;
+    use crate::config::Limits;
+
+    /// A shard with one client that has so many subscriptions.
+    fn shard(subscriptions: usize) -> (Box<Shard>, ConnId) {
+        let shard = Box::new(Shard::new(ShardSetup {
+            policy: Arc::new(Policy::open()),
+            id: ShardId::new(0).expect("there is a first shard"),
+            shards: 1,
+            batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            limits: Arc::new(Limits::default()),
+            entrances: vec![Entrance::default()],
+            seed: 1,
+            first_generation: 0,
+            trace: None,
+            now: Instant::default(),
+        }));
+        let mut turn = Turn::begin(shard, Instant::default());
+        let client = turn.handle_accept(Arrival::plain(ClientNumber(1), "192.0.2.1:7".into()));
+        let mut shard = turn.read().drain().route().data().write().tick().finish();
+        let subscribe = |n| format!("SUB a.{n} {n}\r\n");
+        let lines = std::iter::once("CONNECT {\"verbose\":false}\r\n".to_owned());
+        for line in lines.chain((0..subscriptions).map(subscribe)) {
+            let mut turn = Turn::begin(shard, Instant::default());
+            turn.handle_readable(client);
+            let mut turn = turn.read();
+            while turn.poll_read().is_some() {
+                turn.room()[..line.len()].copy_from_slice(line.as_bytes());
+                turn.handle_read(ReadOutcome::Bytes(line.len()));
+            }
+            shard = turn.drain().route().data().write().tick().finish();
+        }
+        (shard, client)
+    }
+
+    #[test]
+    fn a_client_with_many_subscriptions_is_told_on_several_pages() {
+        const MOST: usize = 2500;
+        let (shard, client) = shard(MOST + 100);
+        let mut sids = Vec::new();
+        let (mut next, mut pages) = (Some(0), 0);
+        while let Some(from) = next {
+            // The second time it is told again, and its place lies between two of its own.
+            let page = shard.report_clients(&[client, client], from, MOST);
+            let Rows::Clients(clients) = page.rows else { panic!("clients were asked for") };
+            let listed: usize = clients.iter().map(|client| client.listed.len()).sum();
+            assert!(listed <= SUBSCRIPTIONS_PER_PAGE, "{listed}");
+            for one in clients {
+                assert_eq!(one.subscriptions, MOST + 100);
+                sids.extend(one.listed.into_iter().map(|row| row.sid));
+            }
+            (next, pages) = (page.next, pages + 1);
+        }
+        assert_eq!(pages, 5);
+        let expected: Vec<Box<str>> = (0..MOST).map(|n| n.to_string().into()).collect();
+        assert_eq!(sids, [expected.clone(), expected].concat());
+        let page = shard.report_clients(&[client; 3], 0, 0);
+        assert!(page.next.is_none() && matches!(page.rows, Rows::Clients(rows) if rows.len() == 3));
     }
 }

@@ -36,7 +36,8 @@ pub enum Query {
     },
     /// What is known of a few clients; those that have left meanwhile are left out.
     Clients {
-        /// Which ones; no more than [`CLIENTS_PER_PAGE`] are looked at.
+        /// Which ones; no more than [`CLIENTS_PER_PAGE`] are looked at. One with many subscriptions
+        /// is told more than once, each time with others of them.
         ids: Arc<[ConnId]>,
         /// Where in the list to begin.
         from: usize,
@@ -151,5 +152,5 @@ impl Shard {
 pub const KEYS_PER_PAGE: usize = 1024;
 /// Clients that one page tells everything of.
 pub const CLIENTS_PER_PAGE: usize = 64;
-/// Subscriptions that one page looks at, beyond those of its first client.
+/// Subscriptions that one page looks at, or tells of.
 pub const SUBSCRIPTIONS_PER_PAGE: usize = 1024;

@@ -2,6 +2,8 @@
 //!
 //! Absent: what peers want, and the broker's own subscriptions.
 
+use std::ops::Range;
+
 use fanfare_protocol::subject;
 
 use super::super::clients::Client;
@@ -87,13 +89,14 @@ impl Shard {
         Page { rows: Rows::Subscriptions { rows, counted }, next }
     }
 
-    /// Subscriptions of one client.
+    /// Some subscriptions of one client.
     pub(super) fn list_subscriptions(
         &self,
         client: &Client,
-        most: usize,
+        listed: Range<usize>,
     ) -> Vec<SubscriptionFacts> {
-        client.subs.iter().take(most).map(|sub| self.subscription_facts(client, sub)).collect()
+        let some = client.subs.iter().skip(listed.start).take(listed.len());
+        some.map(|sub| self.subscription_facts(client, sub)).collect()
     }
 
     fn subscription_facts(&self, client: &Client, sub: &Sub) -> SubscriptionFacts {
@@ -131,5 +134,5 @@ impl Interest {
 }
 
 /// Bits of a place that are the index: subscriptions of a client are bounded below 2^32.
-const INDEX_BITS: u32 = 32;
-const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+pub(super) const INDEX_BITS: u32 = 32;
+pub(super) const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
