@@ -105,8 +105,8 @@ const ALL: &[(Endpoint, &str, &[&str])] = &[
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Indented by two blanks, as nats-server's pages are.
-    Indented,
+    /// Indented by two blanks, as nats-server's pages are, and no longer than so many bytes.
+    Indented(usize),
     /// Without blanks, and no longer than so many bytes.
     Dense(usize),
 }
@@ -118,7 +118,7 @@ impl Monitor {
         endpoint: Endpoint,
         options: &Options,
     ) -> Result<String, Refusal> {
-        self.answer_as(endpoint, options, Form::Indented)
+        self.answer_as(endpoint, options, Form::Indented(ANSWER_BYTES_MAX))
     }
 
     /// The same in some form.
@@ -146,14 +146,13 @@ impl Monitor {
 }
 
 fn json(value: &impl Serialize, form: Form) -> Result<String, Refusal> {
-    let most = match form {
-        Form::Indented => {
-            return serde_json::to_string_pretty(value).map_err(|error| broken(&error.to_string()));
-        }
-        Form::Dense(most) => most,
-    };
+    let (Form::Indented(most) | Form::Dense(most)) = form;
     let mut bounded = Bounded { out: Vec::new(), most };
-    match serde_json::to_writer(&mut bounded, value) {
+    let written = match form {
+        Form::Indented(_) => serde_json::to_writer_pretty(&mut bounded, value),
+        Form::Dense(_) => serde_json::to_writer(&mut bounded, value),
+    };
+    match written {
         Ok(()) => String::from_utf8(bounded.out).map_err(|error| broken(&error.to_string())),
         Err(error) if error.is_io() => {
             let why = "the answer would be too long, ask for less".to_owned();
@@ -187,6 +186,9 @@ impl Write for Bounded {
     }
 }
 
+/// Bytes of an answer over HTTP.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,5 +199,8 @@ mod tests {
         assert_eq!(json(&value, Form::Dense(11)), Ok("[\"a b\",\"c\"]".to_owned()));
         let refusal = json(&value, Form::Dense(10)).expect_err("one byte too many");
         assert_eq!(refusal.status, 413);
+        let whole = "[\n  \"a b\",\n  \"c\"\n]";
+        assert_eq!(json(&value, Form::Indented(whole.len())), Ok(whole.to_owned()));
+        assert!(json(&value, Form::Indented(whole.len() - 1)).is_err());
     }
 }
