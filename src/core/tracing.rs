@@ -119,9 +119,8 @@ impl Turn<Ticking> {
 }
 
 impl Shard {
-    /// Whether a message with headers may ask to be traced. It is not inlined, so that messages
-    /// without headers pay one branch for it.
-    #[inline(never)]
+    /// Whether a message with headers may ask to be traced.
+    #[inline]
     pub(crate) fn may_be_traced(
         &self,
         account: AccountId,
