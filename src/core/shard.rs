@@ -470,7 +470,7 @@ impl Shard {
 }
 
 /// The address in `ip:port`, without the brackets of an IPv6 one; nothing for peers without one.
-pub(super) fn ip_of(peer: &str) -> &str {
+pub(crate) fn ip_of(peer: &str) -> &str {
     // What a proxy said of it stands in front.
     let own = peer.rsplit_once('/').map_or(peer, |(_, own)| own);
     let Some((ip, port)) = own.rsplit_once(':') else { return "" };

@@ -167,9 +167,9 @@ fn garbage_is_refused_and_hurts_nobody() {
         "\r\n\r\n\u{1}",
         "GET\r\n\r\n",
         "GET /varz HTTP/9.9\r\n\r\n",
-        "GET /varz HTTP/1.1\r\nno colon\r\n\r\n",
-        "GET /varz HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
-        "GET /varz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /varz HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
+        "GET /varz HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        "GET /varz HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "CONNECT {}\r\nPING\r\n",
     ] {
         let answer = server.ask(request);
@@ -179,12 +179,13 @@ fn garbage_is_refused_and_hurts_nobody() {
             "{request:?}"
         );
     }
-    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(40_000));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(40_000));
     assert_eq!(server.ask(&long).status, 400);
-    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(100));
+    let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "a: b\r\n".repeat(100));
     assert_eq!(server.ask(&many).status, 400);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
-        let answer = server.ask(&format!("{method} /varz HTTP/1.1\r\nConnection: close\r\n\r\n"));
+        let rest = "Host: h\r\nConnection: close\r\n\r\n";
+        let answer = server.ask(&format!("{method} /varz HTTP/1.1\r\n{rest}"));
         assert_eq!((answer.status, answer.header("Allow")), (405, Some("GET, HEAD")), "{method}");
     }
     assert_eq!(server.get("/healthz").body, "{\"status\":\"ok\"}");
@@ -194,11 +195,11 @@ fn garbage_is_refused_and_hurts_nobody() {
 fn a_connection_serves_many_requests_even_sent_at_once() {
     let server = fanfare();
     let mut connection = server.open();
-    connection.send("GET /healthz HTTP/1.1\r\n\r\n".repeat(50));
+    connection.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n".repeat(50));
     for _ in 0..50 {
         assert_eq!(answer_of(&mut connection).body, "{\"status\":\"ok\"}");
     }
-    connection.send("HEAD /varz HTTP/1.1\r\nConnection: close\r\n\r\n");
+    connection.send("HEAD /varz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     let head = String::from_utf8(connection.rest()).expect("a text");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
@@ -222,12 +223,34 @@ fn there_are_only_so_many_connections() {
     let mut crowd: Vec<Connection> = (0..200).map(|_| server.open()).collect();
     let mut turned_away = 0;
     for connection in &mut crowd {
-        connection.send("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
+        connection.send("GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
         turned_away += usize::from(connection.rest().is_empty());
     }
     assert!((50..=150).contains(&turned_away), "{turned_away}");
     drop(crowd);
     server.broker.client().fence("");
+}
+
+#[test]
+fn who_keeps_connections_and_asks_nothing_makes_room() {
+    let auth = "http_auth { token: \"s3cret\" }\n";
+    let server = Monitored::start(&binary(), &format!("{CONFIG}{auth}"));
+    let mut crowd: Vec<Connection> = (0..128).map(|_| server.open()).collect();
+    for connection in &mut crowd {
+        connection.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(answer_of(connection).status, 200);
+    }
+    for _ in 0..20 {
+        assert_eq!(server.get("/healthz").status, 200);
+    }
+    let mut last = crowd.pop().expect("a connection");
+    last.send("GET /varz HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(answer_of(&mut last).status, 401);
+    assert!(last.rest().is_empty() && last.ended());
+    let shown = "Authorization: Bearer s3cret\r\nConnection: close\r\n\r\n";
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\n{shown}");
+    assert_eq!(server.ask(&ask("/varz?callback=it")).status, 400);
+    assert_eq!(server.ask(&ask("http://h/varz")).status, 200);
 }
 
 #[test]
@@ -270,7 +293,7 @@ fn paths_may_have_a_common_beginning() {
 fn who_has_no_leave_sees_nothing_but_health() {
     let ask = |server: &Monitored, path: &str, shown: &str| {
         let shown = format!("Authorization: {shown}\r\nConnection: close\r\n\r\n");
-        server.ask(&format!("GET {path} HTTP/1.1\r\n{shown}")).status
+        server.ask(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n{shown}")).status
     };
     let basic = "http_auth { user: ops, password: hunter2 }\n";
     let server = Monitored::start(&binary(), &format!("{CONFIG}{basic}"));
@@ -292,8 +315,8 @@ fn who_has_no_leave_sees_nothing_but_health() {
     assert_eq!(ask(&server, "/varz", "bearer s3cret"), 200);
     assert_eq!(ask(&server, "/varz", "Bearer s3cre"), 401);
     assert_eq!(ask(&server, "/varz", "s3cret"), 401);
-    let varz = server
-        .ask("GET /varz HTTP/1.1\r\nAuthorization: Bearer s3cret\r\nConnection: close\r\n\r\n");
+    let shown = "Authorization: Bearer s3cret\r\nConnection: close\r\n\r\n";
+    let varz = server.ask(&format!("GET /varz HTTP/1.1\r\nHost: h\r\n{shown}"));
     assert!(!varz.body.contains("s3cret"));
 }
 
@@ -319,7 +342,8 @@ fn no_answer_shows_a_credential() {
         "/",
     ] {
         let answer = server.ask(&format!(
-            "GET {path} HTTP/1.1\r\nAuthorization: Bearer hunter3\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer hunter3\r\n\
+             Connection: close\r\n\r\n"
         ));
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.body.contains("hunter"), "{path}: {}", answer.body);
@@ -347,12 +371,12 @@ fn the_port_speaks_tls_where_asked() {
     let stream = secure::opened(server.http);
     let shaken = secure::Secure::shake(stream, secure::Offer::default().config(), "localhost");
     let mut asker = shaken.expect("a handshake");
-    asker.send("GET /varz HTTP/1.1\r\nConnection: close\r\n\r\n");
+    asker.send("GET /varz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     let answer = String::from_utf8(asker.rest()).expect("a text");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("\"tls_required\": true"), "{answer}");
     let mut plain = server.open();
-    plain.send("GET /varz HTTP/1.1\r\n\r\n");
+    plain.send("GET /varz HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(!String::from_utf8_lossy(&plain.rest()).contains("200 OK"));
 }
 

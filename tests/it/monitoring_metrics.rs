@@ -33,8 +33,8 @@ fn told(accept: &str) -> (Monitored, String) {
         client.expect("MSG a 1 2\r\nhi\r\n");
     }
     server.until("/statusz", |status| status["latency"]["count"] == 10);
-    let answer = server
-        .ask(&format!("GET /metrics HTTP/1.1\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"));
+    let head = format!("Host: h\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    let answer = server.ask(&format!("GET /metrics HTTP/1.1\r\n{head}"));
     assert_eq!(answer.status, 200);
     (server, answer.body)
 }

@@ -13,6 +13,7 @@ use crate::core::accounts::GLOBAL;
 use crate::core::report::ClosedClient;
 use crate::core::report::client::ClientFacts;
 use crate::core::report::subscription::SubscriptionFacts;
+use crate::core::shard::ip_of;
 use crate::core::time::Instant;
 
 /// The fields of nats-server, in its order. Texts that are empty are left out.
@@ -110,13 +111,17 @@ impl Monitor {
         options: &Options,
     ) -> Connection {
         let text = |text: &Option<Box<str>>| text.as_deref().unwrap_or_default().to_owned();
-        let (ip, port) = client.peer.rsplit_once(':').unwrap_or((&client.peer, "0"));
+        let port = client.peer.rsplit_once(':').map_or("0", |(_, port)| port);
+        let ip = match ip_of(&client.peer) {
+            "" => &client.peer,
+            ip => ip,
+        };
         let tls = client.tls.as_deref();
         let mut shown = Connection {
             cid: client.number,
             kind: "Client",
             kind_of_client: self.kind_of(client),
-            ip: ip.trim_matches(['[', ']']).to_owned(),
+            ip: ip.to_owned(),
             port: port.parse().unwrap_or(0),
             start: self.calendar.date(client.started),
             last_activity: self.calendar.date(client.last_active),

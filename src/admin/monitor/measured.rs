@@ -198,7 +198,11 @@ impl Monitor {
         }
         let counts = self.http.as_ref().map(HttpServer::counts).unwrap_or_default();
         let words = ("fanfare_http_connections", "Connections of the monitoring port.");
-        for (outcome, count) in [("accepted", counts.accepted), ("refused", counts.refused)] {
+        for (outcome, count) in [
+            ("accepted", counts.accepted),
+            ("refused", counts.refused),
+            ("displaced", counts.displaced),
+        ] {
             metrics.counter(words, vec![("outcome", outcome.to_owned())], count);
         }
         let words = ("fanfare_http_malformed", "Requests that were not understood.");

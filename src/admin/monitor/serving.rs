@@ -3,6 +3,8 @@
 //! Absent: the answers (`answer`). Nothing is answered before it is clear that the asker may ask,
 //! but whether the broker works: those who ask that have no credentials.
 
+use std::time::{Duration, Instant};
+
 use mio::Events;
 use subtle::ConstantTimeEq;
 
@@ -20,13 +22,24 @@ impl Monitor {
         let Some(mut http) = self.http.take() else { return };
         http.handle_events(&self.poll, events, &self.log);
         self.has_requests = true;
-        for _ in 0..REQUESTS_PER_LOOP {
-            let Some((asker, request)) = http.poll_request() else {
+        let begun = Instant::now();
+        for n in 0..REQUESTS_PER_LOOP {
+            // Health comes first, and every second time in its turn, so that it holds nobody up.
+            let is_urgent = |request: &Request| n % 2 == 0 && self.asks_for_health(request);
+            let Some((asker, request)) = http.poll_request(is_urgent) else {
                 self.has_requests = false;
                 break;
             };
-            let response = self.respond(&request);
+            let response = if http.is_full() && !self.asks_for_health(&request) {
+                let headers = "Retry-After: 1\r\n";
+                Response { headers, ..Response::plain(503, "too many answers are being sent\n") }
+            } else {
+                self.respond(&request)
+            };
             http.respond(asker, &response, request.method);
+            if begun.elapsed() >= LOOP_TIME {
+                break;
+            }
         }
         self.http = Some(http);
     }
@@ -36,12 +49,7 @@ impl Monitor {
             let response = Response::plain(405, "405 method not allowed\n");
             return Response { headers: "Allow: GET, HEAD\r\n", ..response };
         }
-        let base = &self.news.config.monitoring.base_path;
-        let path = match request.path.strip_prefix(base.as_str()) {
-            Some("") => "/",
-            Some(path) if path.starts_with('/') => path,
-            _ => return not_found(),
-        };
+        let Some(path) = self.path_of(request) else { return not_found() };
         let known = match path {
             "/subscriptionsz" => "/subsz",
             path => path,
@@ -60,9 +68,27 @@ impl Monitor {
         }
         let Some(endpoint) = Endpoint::of_path(known) else { return not_found() };
         *self.requests.entry(endpoint.path()).or_default() += 1;
+        let callback = request.value("callback");
+        if !callback.is_empty() && self.news.config.monitoring.auth.is_some() {
+            // A script of any page could read what a browser's credentials open.
+            return Response::plain(400, "callback is not for a port with http_auth");
+        }
         let options = Options::from_query(request, endpoint.names());
         let answer = options.and_then(|options| self.answer(endpoint, &options));
-        shown(endpoint, answer, request.value("callback"))
+        shown(endpoint, answer, callback)
+    }
+
+    /// The path behind the common beginning, if there is one.
+    fn path_of<'a>(&self, request: &'a Request) -> Option<&'a str> {
+        let base = &self.news.config.monitoring.base_path;
+        match request.path.strip_prefix(base.as_str())? {
+            "" => Some("/"),
+            path => path.starts_with('/').then_some(path),
+        }
+    }
+
+    fn asks_for_health(&self, request: &Request) -> bool {
+        self.path_of(request) == Some(Endpoint::Healthz.path())
     }
 
     fn exposition(&mut self, request: &Request) -> Response {
@@ -146,5 +172,7 @@ fn is_function(name: &str) -> bool {
 
 /// Requests that are answered before errands and the clock are looked at again.
 const REQUESTS_PER_LOOP: usize = 8;
+/// Time after which they are looked at, however few requests were answered.
+const LOOP_TIME: Duration = Duration::from_millis(20);
 /// Bytes of a function's name.
 const CALLBACK_BYTES_MAX: usize = 128;

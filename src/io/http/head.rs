@@ -29,6 +29,8 @@ pub(crate) struct Request {
     /// Whether it takes the exposition format of OpenMetrics.
     pub(crate) takes_openmetrics: bool,
     pub(super) keeps_alive: bool,
+    /// Whether the answer has to say so, as HTTP/1.0 wants it.
+    pub(super) names_staying: bool,
 }
 
 /// What the beginning of some bytes is.
@@ -54,11 +56,18 @@ pub(super) fn parse(input: &[u8]) -> Parsed {
     let (Some(method), Some(target)) = (request.method, request.path) else {
         return Parsed::Malformed;
     };
-    let mut keeps_alive = request.version == Some(1);
-    let (mut authorization, mut takes_openmetrics) = (None, false);
+    let is_current = request.version == Some(1);
+    let mut keeps_alive = is_current;
+    let (mut authorization, mut takes_openmetrics, mut hosts) = (None, false, 0);
     for header in request.headers.iter() {
-        let Ok(value) = std::str::from_utf8(header.value) else { continue };
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        hosts += usize::from(is("host"));
+        let Ok(value) = std::str::from_utf8(header.value) else {
+            if UNDERSTOOD.iter().any(|name| is(name)) {
+                return Parsed::Malformed;
+            }
+            continue;
+        };
         if is("content-length") && value.trim() != "0" || is("transfer-encoding") {
             return Parsed::Malformed;
         } else if is("connection") {
@@ -71,7 +80,10 @@ pub(super) fn parse(input: &[u8]) -> Parsed {
             takes_openmetrics = value.contains("application/openmetrics-text");
         }
     }
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    if hosts > 1 || is_current && hosts == 0 {
+        return Parsed::Malformed;
+    }
+    let (path, query) = without_place(target);
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (unescape(name, Plus::IsBlank), unescape(value, Plus::IsBlank))
@@ -87,8 +99,24 @@ pub(super) fn parse(input: &[u8]) -> Parsed {
         authorization,
         takes_openmetrics,
         keeps_alive,
+        names_staying: keeps_alive && !is_current,
     };
     Parsed::Request(request, length)
+}
+
+/// The path and the query of a target, whether it names the host or not.
+fn without_place(target: &str) -> (&str, &str) {
+    let after = |scheme: &str| {
+        let (front, rest) = target.split_at_checked(scheme.len())?;
+        front.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let Some(rest) = after("http://").or_else(|| after("https://")) else {
+        return (path, query);
+    };
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // INVARIANT: where a slash is, a character begins.
+    (place.find('/').map_or("/", |slash| &place[slash..]), query)
 }
 
 impl Request {
@@ -128,6 +156,15 @@ fn unescape(text: &str, plus: Plus) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Whether the connection stays after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Staying {
+    No,
+    Yes,
+    /// It does, and the asker must be told.
+    Named,
+}
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -150,18 +187,23 @@ impl Response {
     }
 
     /// Appends the answer; only its head where that was asked for.
-    pub(super) fn write(&self, out: &mut Vec<u8>, method: Method, closes: bool) {
+    pub(super) fn write(&self, out: &mut Vec<u8>, method: Method, staying: Staying) {
         let reason = match self.status {
             200 => "OK",
             400 => "Bad Request",
             401 => "Unauthorized",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            500 => "Internal Server Error",
             503 => "Service Unavailable",
             _ => "Status",
         };
         let date = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT");
-        let connection = if closes { "Connection: close\r\n" } else { "" };
+        let connection = match staying {
+            Staying::No => "Connection: close\r\n",
+            Staying::Yes => "",
+            Staying::Named => "Connection: keep-alive\r\n",
+        };
         let head = format!(
             "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\n{}Date: {date}\r\n\
              Content-Length: {}\r\n{connection}\r\n",
@@ -181,6 +223,9 @@ impl Response {
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Header lines of a request.
 const HEADERS_MAX: usize = 64;
+/// Header lines that mean something here.
+const UNDERSTOOD: [&str; 6] =
+    ["accept", "authorization", "connection", "content-length", "host", "transfer-encoding"];
 
 #[cfg(test)]
 mod tests {
@@ -210,21 +255,52 @@ mod tests {
 
     #[test]
     fn who_says_how_long_the_connection_lives_is_heard() {
-        for (text, lives) in [
-            ("GET / HTTP/1.1\r\n\r\n", true),
-            ("GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n", false),
-            ("GET / HTTP/1.0\r\n\r\n", false),
-            ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
+        for (text, lives, named) in [
+            ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", true, false),
+            ("GET / HTTP/1.1\r\nHost: h\r\nConnection: x, Close\r\n\r\n", false, false),
+            ("GET / HTTP/1.0\r\n\r\n", false, false),
+            ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true, true),
         ] {
-            assert_eq!(request(text).keeps_alive, lives, "{text:?}");
+            let request = request(text);
+            assert_eq!((request.keeps_alive, request.names_staying), (lives, named), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_target_may_name_its_host() {
+        for (target, path) in [
+            ("http://h:1/varz", "/varz"),
+            ("HTTPS://h/a/b", "/a/b"),
+            ("http://h", "/"),
+            ("/http://h/", "/http://h/"),
+        ] {
+            let read = request(&format!("GET {target}?x=/1 HTTP/1.1\r\nHost: h\r\n\r\n"));
+            assert_eq!((&*read.path, read.value("x")), (path, "/1"), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_named_once_and_what_matters_is_a_text() {
+        let read = |head: &[u8]| parse(&[b"GET / HTTP/1.1\r\n", head, b"\r\n"].concat());
+        for head in [
+            &b""[..],
+            b"Host: a\r\nHost: a\r\n",
+            b"Host: a\r\nContent-Length: \xff5\r\n",
+            b"Host: a\r\nTransfer-Encoding: \xff\r\n",
+            b"Host: a\r\nAuthorization: Bearer \xff\r\n",
+            b"Host: \xff\r\n",
+        ] {
+            assert!(matches!(read(head), Parsed::Malformed), "{head:?}");
+        }
+        let other = read(b"Host: a\r\nUser-Agent: caf\xe9\r\n");
+        assert!(matches!(other, Parsed::Request(..)));
     }
 
     #[test]
     fn what_has_a_body_or_is_no_request_is_refused() {
         for text in [
-            "GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
-            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+            "GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
             "GET / HTTP/3.9\r\n\r\n",
             "\u{1}\u{2}\r\n\r\n",
             "GET\r\n\r\n",
@@ -232,7 +308,7 @@ mod tests {
             assert!(matches!(parse(text.as_bytes()), Parsed::Malformed), "{text:?}");
         }
         assert!(matches!(parse(b"GET / HTT"), Parsed::Partial));
-        let request = request("DELETE /varz HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+        let request = request("DELETE /varz HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(request.method, Method::Other);
     }
 
@@ -250,11 +326,12 @@ mod tests {
     fn a_head_may_be_asked_for_without_its_body() {
         let (mut whole, mut head) = (Vec::new(), Vec::new());
         let response = Response::plain(200, "hello");
-        response.write(&mut whole, Method::Get, false);
-        response.write(&mut head, Method::Head, false);
+        response.write(&mut whole, Method::Get, Staying::Yes);
+        response.write(&mut head, Method::Head, Staying::Named);
         assert!(whole.ends_with(b"\r\n\r\nhello"));
         assert!(head.ends_with(b"\r\n\r\n"));
-        assert!(String::from_utf8_lossy(&head).contains("Content-Length: 5\r\n"));
+        let head = String::from_utf8_lossy(&head);
+        assert!(head.contains("Content-Length: 5\r\nConnection: keep-alive\r\n"), "{head}");
     }
 
     proptest::proptest! {
@@ -264,7 +341,8 @@ mod tests {
             path in "[ -~]{0,40}",
             rest in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80),
         ) {
-            let request = [format!("GET /{path} HTTP/1.1\r\n").as_bytes(), &rest[..]].concat();
+            let first = format!("GET /{path} HTTP/1.1\r\nHost: h\r\n");
+            let request = [first.as_bytes(), &rest[..]].concat();
             for end in 0..=request.len() {
                 let _ = parse(&request[..end]);
             }
