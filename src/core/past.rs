@@ -82,7 +82,7 @@ fn cut_texts(client: &mut ClientFacts) {
 
 fn cut(text: &mut Box<str>) {
     if text.len() > TEXT_BYTES_MAX {
-        let kept = text.floor_char_boundary(TEXT_BYTES_MAX);
+        let kept = (0..=TEXT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         // INVARIANT: a character begins there.
         *text = text[..kept].into();
     }

@@ -1,8 +1,8 @@
 //! `/metrics`: the numbers of the broker for Prometheus.
 //!
 //! Absent: names of clients and subjects, of which there may be millions. What shards count is read
-//! where they publish it; only what accounts use is asked for, and only a bounded number of accounts
-//! have rows of their own.
+//! where they publish it; only what accounts use is asked for, and only a bounded number of
+//! accounts have rows of their own.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -194,6 +194,7 @@ impl Response {
             401 => "Unauthorized",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            413 => "Content Too Large",
             500 => "Internal Server Error",
             503 => "Service Unavailable",
             _ => "Status",

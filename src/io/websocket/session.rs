@@ -385,7 +385,7 @@ impl Session {
         }
     }
 
-    /// Writes what was kept, and then the pongs if they may go now. Says whether the core may write.
+    /// Writes what was kept, then the pongs if they may go now. Says whether the core may write.
     pub(in crate::io) fn flush(&mut self, pipe: &mut Pipe<'_>) -> io::Result<bool> {
         if !pipe.flush()? {
             return Ok(false);

@@ -261,7 +261,7 @@ fn unpacked_bytes_wait_for_room() {
 #[test]
 fn what_waits_for_room_stays_where_it_is() {
     let mut world = World::new(true);
-    assert!(world.packing.pack([&[7; 50_000][..]].into_iter()));
+    assert!(world.packing.pack([&vec![7; 50_000][..]].into_iter()));
     let packed = masked(0xc2, &world.packing.packed.clone());
     world.peer.write_all(&[&packed[..], &packed].concat()).expect("room");
     let (mut room, mut places) = ([0; 100], Vec::new());
