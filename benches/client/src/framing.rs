@@ -8,7 +8,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 
 use data_encoding::BASE64;
-use fanfare_protocol::websocket::{Header, Kind, Masking, Reader, Step, Terms, accept_key, mask};
+use fanfare_protocol::websocket::{
+    ACCEPT_SUFFIX, Header, Kind, Masking, Reader, Step, Terms, mask,
+};
+use sha1::{Digest, Sha1};
 
 /// See the module's head.
 #[derive(Debug)]
@@ -150,9 +153,20 @@ fn random() -> u64 {
 /// Bytes of an answer's head.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
+/// What a server answers to a client's `Sec-WebSocket-Key`.
+fn accept_key(key: &str) -> String {
+    BASE64.encode(&Sha1::new().chain_update(key).chain_update(ACCEPT_SUFFIX).finalize())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The example of RFC 6455, section 1.3.
+    #[test]
+    fn a_key_is_accepted_as_the_standard_says() {
+        assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 
     fn answer(framing: &Framing) -> String {
         format!("HTTP/1.1 101 Switching\r\nsec-websocket-accept: {}\r\n\r\n", framing.accept)

@@ -2,11 +2,6 @@
 //!
 //! Absent: what may follow what (`reader`).
 
-use alloc::string::String;
-
-use data_encoding::BASE64;
-use sha1::{Digest, Sha1};
-
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -146,12 +141,6 @@ pub fn mask(bytes: &mut [u8], key: [u8; 4], phase: usize) {
     }
 }
 
-/// What a server answers to a client's `Sec-WebSocket-Key`.
-pub fn accept_key(key: &str) -> String {
-    let digest = Sha1::new().chain_update(key).chain_update(UNIQUE).finalize();
-    BASE64.encode(&digest)
-}
-
 pub(super) const FINAL: u8 = 0x80;
 pub(super) const COMPRESSED: u8 = 0x40;
 pub(super) const RESERVED: u8 = 0x30;
@@ -161,7 +150,9 @@ const SHORT_LENGTHS: u8 = 126;
 pub(super) const LENGTH_OF_TWO: u8 = 126;
 pub(super) const LENGTH_OF_EIGHT: u8 = 127;
 /// RFC 6455, section 1.3.
-const UNIQUE: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// What a server appends to a client\'s `Sec-WebSocket-Key` before it answers with the SHA-1 of both,
+/// in Base64 (RFC 6455, section 4.2.2).
+pub const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 #[cfg(test)]
 mod tests {
@@ -197,11 +188,5 @@ mod tests {
             mask(back, key, cut);
             assert_eq!(bytes, whole, "cut at {cut}");
         }
-    }
-
-    /// The example of RFC 6455, section 1.3.
-    #[test]
-    fn a_key_is_accepted_as_the_standard_says() {
-        assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

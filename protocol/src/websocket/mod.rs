@@ -9,5 +9,5 @@ mod reader;
 mod utf8;
 
 pub use close::{Close, CloseCode};
-pub use frame::{Header, Kind, Payload, accept_key, mask};
+pub use frame::{ACCEPT_SUFFIX, Header, Kind, Payload, mask};
 pub use reader::{Masking, Piece, Reader, Step, Terms, Violation};

@@ -6,8 +6,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use data_encoding::BASE64;
-use fanfare_protocol::websocket::{Masking, Terms, accept_key};
+use fanfare_protocol::websocket::{ACCEPT_SUFFIX, Masking, Terms};
 use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
+use sha1::{Digest, Sha1};
 
 use super::reception::Reception;
 use crate::config::Secret;
@@ -234,6 +235,11 @@ fn check_origin(
 const HEADERS_MAX: usize = 64;
 /// Bytes of a key.
 const KEY_BYTES: usize = 16;
+
+/// What a server answers to a client's `Sec-WebSocket-Key`.
+fn accept_key(key: &str) -> String {
+    BASE64.encode(&Sha1::new().chain_update(key).chain_update(ACCEPT_SUFFIX).finalize())
+}
 
 #[cfg(test)]
 mod tests;
