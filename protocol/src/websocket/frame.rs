@@ -149,7 +149,7 @@ pub(super) const MASKED: u8 = 0x80;
 const SHORT_LENGTHS: u8 = 126;
 pub(super) const LENGTH_OF_TWO: u8 = 126;
 pub(super) const LENGTH_OF_EIGHT: u8 = 127;
-/// RFC 6455, section 1.3.
+
 /// What a server appends to a client's `Sec-WebSocket-Key` before it answers with the SHA-1 of
 /// both, in Base64 (RFC 6455, section 4.2.2).
 pub const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
