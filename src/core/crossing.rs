@@ -93,15 +93,9 @@ impl Shard {
         line: &PublishLine<'_>,
         body: Body<'_>,
     ) -> Flow {
-        let client = self.clients.get(slot);
-        let (account, choices) = (client.account, client.choices);
+        let account = self.clients.get(slot).account;
         let Some(right) = self.right_to_publish(slot, line.subject) else {
-            self.clients.stats.publishes_refused += 1;
-            let silent = Choices { verbose: false, pedantic: false, ..choices };
-            self.accept_ruled(slot, line, silent);
-            let error = ProtocolError::PublishViolation(line.subject.to_vec());
-            self.trace_refusal(&error);
-            return self.answer(slot, &error);
+            return self.refuse_publish(slot, line, line.subject);
         };
         let is_plain = !accounts.get(account).crosses() && !self.events.traces.is_tracing();
         let flow = if is_plain {
@@ -260,6 +254,23 @@ impl Shard {
             server,
         });
         Requester { account: accounts.get(client.account).name(), rtt_ns: client.rtt_ns(), shared }
+    }
+
+    /// Takes a message from a client that may not publish to a subject, and tells it so.
+    #[inline(never)]
+    pub(crate) fn refuse_publish(
+        &mut self,
+        slot: Slot,
+        line: &PublishLine<'_>,
+        subject: &[u8],
+    ) -> Flow {
+        self.clients.stats.publishes_refused += 1;
+        let choices = self.clients.get(slot).choices;
+        let silent = Choices { verbose: false, pedantic: false, ..choices };
+        self.accept_ruled(slot, line, silent);
+        let error = ProtocolError::PublishViolation(subject.to_vec());
+        self.trace_refusal(&error);
+        self.answer(slot, &error)
     }
 
     // The functions of the plain way are inlined there, and must not be torn out of it because

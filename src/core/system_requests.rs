@@ -12,7 +12,6 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::json::Object;
 use fanfare_protocol::op::PublishLine;
 
-use super::choices::Choices;
 use super::ids::{AccountId, ClientNumber, Slot};
 use super::legs::Leg;
 use super::message::Body;
@@ -210,11 +209,7 @@ impl Shard {
             return self.answer(slot, &ProtocolError::MaxPayload);
         }
         if !self.may_publish(slot, line.subject) {
-            self.clients.stats.publishes_refused += 1;
-            let choices = self.clients.get(slot).choices;
-            let silent = Choices { verbose: false, pedantic: false, ..choices };
-            self.accept_ruled(slot, line, silent);
-            return self.answer(slot, &ProtocolError::PublishViolation(line.subject.to_vec()));
+            return self.refuse_publish(slot, line, line.subject);
         }
         if self.system.answers.len() >= ANSWERS_HELD {
             // Who asks faster than it is answered waits, until the next turn or the next batch.

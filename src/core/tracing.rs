@@ -17,7 +17,6 @@ use memchr::memmem::Finder;
 
 use super::accounts::Accounts;
 use super::batch::DeliverTo;
-use super::choices::Choices;
 use super::deliver::Delivery;
 use super::ids::{AccountId, ShardId, Slot};
 use super::legs::{self, Leg, Way};
@@ -149,11 +148,7 @@ impl Shard {
         };
         if let Some(dest) = asked.dest.take() {
             if self.may_publish(slot, line.subject) && !self.may_trace_to(slot, &dest) {
-                self.clients.stats.publishes_refused += 1;
-                let choices = self.clients.get(slot).choices;
-                let silent = Choices { verbose: false, pedantic: false, ..choices };
-                self.accept_ruled(slot, line, silent);
-                return self.answer(slot, &ProtocolError::PublishViolation(dest.to_vec()));
+                return self.refuse_publish(slot, line, &dest);
             }
             let is_subject = Filter::parse(&dest).is_some_and(Filter::is_literal);
             asked.dest = is_subject.then_some(dest);
