@@ -177,11 +177,17 @@ impl Sockets {
         self.open -= 1;
         if let Some(Entry { stream, layer, .. }) = entry {
             self.layered -= usize::from(layer.is_some());
-            if reason.flushes() {
-                if let Some(mut layer) = layer {
+            match layer {
+                Some(mut layer) if reason.flushes() => {
                     layer.close(&stream, &mut self.rooms, reason);
+                    say_goodbye(&stream);
                 }
-                say_goodbye(&stream);
+                // Who has closed its side has sent nothing that was not read: closing ours is
+                // enough, and saves two system calls.
+                None if reason.flushes() && reason != CloseReason::ClientClosed => {
+                    say_goodbye(&stream);
+                }
+                Some(_) | None => {}
             }
         }
         if self.open == 0 {
