@@ -64,10 +64,10 @@ impl Supervisor {
     /// Clients of each shard, those on their way included.
     pub(super) fn loads(&self) -> Vec<Load> {
         let load = |shard: ShardId| {
-            let stats = self.exchange.stats(shard);
-            let known = stats.clients_total + self.exchange.turned_away(shard);
+            let [clients, clients_total] = self.exchange.clients(shard);
+            let known = clients_total + self.exchange.turned_away(shard);
             let on_the_way = self.sent[shard.index()].saturating_sub(known);
-            Load { shard, clients: stats.clients + on_the_way }
+            Load { shard, clients: clients + on_the_way }
         };
         self.exchange.shards().map(load).collect()
     }

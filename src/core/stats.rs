@@ -98,6 +98,9 @@ impl Stats {
     /// How many counters there are.
     pub const COUNTERS: usize = 42;
 
+    /// Where clients stand among the counters, now and in all: each connection asks for these two.
+    pub const CLIENTS: [usize; 2] = [0, 1];
+
     /// The counters in the order of their declaration, to be published or summed.
     pub fn to_array(&self) -> [u64; Self::COUNTERS] {
         [
@@ -258,5 +261,11 @@ mod tests {
             *value = n;
         }
         assert_eq!(Stats::from_array(values).to_array(), values);
+    }
+
+    #[test]
+    fn clients_stand_where_they_are_looked_for() {
+        let values = Stats { clients: 1, clients_total: 2, ..Stats::default() }.to_array();
+        assert_eq!(Stats::CLIENTS.map(|place| values[place]), [1, 2]);
     }
 }

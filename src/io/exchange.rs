@@ -215,8 +215,17 @@ impl Exchange {
     /// Publishes a shard's counters; only the shard itself does.
     pub(crate) fn publish(&self, me: ShardId, stats: &Stats) {
         for (counter, value) in self.door(me).counters.iter().zip(stats.to_array()) {
-            counter.store(value, Ordering::Relaxed);
+            // Peers look at some of these in every turn: what has not changed stays in their caches.
+            if counter.load(Ordering::Relaxed) != value {
+                counter.store(value, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// A shard's clients, now and in all, as last published.
+    pub(crate) fn clients(&self, shard: ShardId) -> [u64; 2] {
+        // INVARIANT: the places of counters are below their number.
+        Stats::CLIENTS.map(|place| self.door(shard).counters[place].load(Ordering::Relaxed))
     }
 
     /// A shard's counters as last published.
