@@ -11,6 +11,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
 
+use super::hot_subjects::{HotSubjects, Known};
 use super::ids::{AccountId, Generation, Handle, ShardId, Slot};
 use super::short_text::ShortText;
 use super::sids::Sid;
@@ -83,6 +84,7 @@ pub(crate) struct Filters {
     wildcards: Vec<Option<Box<Trie>>>,
     hasher: FixedState,
     frontier: Frontier,
+    hot: HotSubjects,
     seed: u64,
     /// Filters of the system account.
     pub(crate) of_system: usize,
@@ -96,6 +98,7 @@ impl Filters {
             wildcards: Vec::new(),
             hasher: FixedState::with_seed(seed.wrapping_add(1)),
             frontier: Frontier::default(),
+            hot: HotSubjects::default(),
             seed,
             of_system: 0,
         }
@@ -125,24 +128,46 @@ impl Filters {
     /// The filter with this text.
     pub(crate) fn find(&self, account: AccountId, filter: &[u8]) -> Option<Slot> {
         if is_literal(filter) {
-            self.find_literal(account, filter)
+            self.find_literal(hash(&self.hasher, account, filter), account, filter)
         } else {
             self.trie(account)?.find(filter)
         }
     }
 
-    /// Appends the filters of an account that match a published subject.
+    /// Appends the filters of an account that match a published subject. Whoever asks again with
+    /// the same version of interest may be answered out of memory.
     #[inline]
-    pub(crate) fn matches(&mut self, account: AccountId, subject: &[u8], found: &mut Vec<Slot>) {
-        found.extend(self.find_literal(account, subject));
-        if let Some(Some(trie)) = self.wildcards.get(account.index()) {
-            trie.matches(subject, &mut self.frontier, found);
+    pub(crate) fn matches(
+        &mut self,
+        account: AccountId,
+        subject: &[u8],
+        version: u64,
+        found: &mut Vec<Slot>,
+    ) {
+        let hash = hash(&self.hasher, account, subject);
+        let Some(Some(trie)) = self.wildcards.get(account.index()) else {
+            found.extend(self.find_literal(hash, account, subject));
+            return;
+        };
+        let before = found.len();
+        let known = self.hot.look_up(hash, account, subject, version);
+        if let Known::Filters(filters) = known {
+            found.extend_from_slice(filters);
+            return;
+        }
+        let is_seen = matches!(known, Known::Seen);
+        found.extend(self.find_literal(hash, account, subject));
+        trie.matches(subject, &mut self.frontier, found);
+        if is_seen {
+            // INVARIANT: `found` has only grown since it had this length.
+            self.hot.keep(hash, account, subject, version, &found[before..]);
         }
     }
 
     /// The same for whoever only looks, and not often.
     pub(crate) fn matching(&self, account: AccountId, subject: &[u8]) -> Vec<Slot> {
-        let mut found: Vec<Slot> = self.find_literal(account, subject).into_iter().collect();
+        let hash = hash(&self.hasher, account, subject);
+        let mut found: Vec<Slot> = self.find_literal(hash, account, subject).into_iter().collect();
         if let Some(Some(trie)) = self.wildcards.get(account.index()) {
             trie.matches(subject, &mut Frontier::default(), &mut found);
         }
@@ -217,6 +242,9 @@ impl Filters {
             };
             self.literals.shrink_to(self.literals.len() * 2, rehash);
         }
+        if self.slab.is_empty() {
+            self.hot.clear();
+        }
         self.wildcards.iter_mut().flatten().for_each(|trie| trie.shrink());
     }
 
@@ -249,12 +277,12 @@ impl Filters {
     }
 
     #[inline]
-    fn find_literal(&self, account: AccountId, subject: &[u8]) -> Option<Slot> {
+    fn find_literal(&self, hash: u64, account: AccountId, subject: &[u8]) -> Option<Slot> {
         let is_filter = |slot: &Slot| {
             let filter = &self.slab[slot.key()];
             filter.account == account && *filter.text == *subject
         };
-        self.literals.find(hash(&self.hasher, account, subject), is_filter).copied()
+        self.literals.find(hash, is_filter).copied()
     }
 
     fn trie(&self, account: AccountId) -> Option<&Trie> {

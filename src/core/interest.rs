@@ -155,7 +155,7 @@ impl Interest {
     /// Appends the filters of an account that match a published subject.
     #[inline]
     pub(crate) fn matches(&mut self, account: AccountId, subject: &[u8], found: &mut Vec<Slot>) {
-        self.filters.matches(account, subject, found);
+        self.filters.matches(account, subject, self.version, found);
     }
 
     /// Appends all queue groups on a filter as (name, queue).

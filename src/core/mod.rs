@@ -52,6 +52,7 @@ mod filters;
 pub mod grants;
 mod greeting;
 mod groups;
+pub(crate) mod hot_subjects;
 pub mod ids;
 mod inbox;
 mod intake;
