@@ -125,8 +125,8 @@ def machine():
     model = "unknown processor"
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-        model = names[0] if names else model
+            lines = [line for line in file if line.startswith("model name")]
+        model = lines[0].split(":", 1)[1].strip() if lines else model
     except OSError:
         pass
     load_text = ", ".join(f"{value:.1f}" for value in os.getloadavg())

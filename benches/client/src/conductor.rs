@@ -367,7 +367,7 @@ fn open_seats(
     let links = target.open_all(&setups).map_err(|error| error.to_string())?;
     let mut seats: Vec<Vec<Seat>> = (0..threads).map(|_| Vec::new()).collect();
     for ((thread, planned), link) in placed.into_iter().zip(links) {
-        let conn = link.into_conn().map_err(|error| error.to_string())?;
+        let conn = link.into_conn(target.wire()).map_err(|error| error.to_string())?;
         if let Some(seats) = seats.get_mut(thread) {
             seats.push(Seat { conn, role: planned.role, fence: Fence::Open });
         }

@@ -12,10 +12,13 @@ use mio::net::TcpStream;
 use crate::channel::{Channel, Got};
 use crate::tls::TlsTarget;
 use crate::tls::fault::TlsFault;
+use crate::wire::Wire;
 
 /// A socket with its buffers.
 #[derive(Debug)]
 pub struct Conn {
+    /// What is spoken on it.
+    pub wire: Wire,
     channel: Channel<TcpStream>,
     carried: Vec<u8>,
     /// Bytes to write; the first `written` of them are gone already.
@@ -38,8 +41,8 @@ pub enum ReadOutcome {
 
 impl Conn {
     /// Wraps a socket; `carried` was read from it already.
-    pub fn new(channel: Channel<TcpStream>, carried: Vec<u8>) -> Self {
-        Self { channel, carried, out: Vec::new(), written: 0, is_blocked: false }
+    pub fn new(wire: Wire, channel: Channel<TcpStream>, carried: Vec<u8>) -> Self {
+        Self { wire, channel, carried, out: Vec::new(), written: 0, is_blocked: false }
     }
 
     /// The socket, for registering it.

@@ -85,7 +85,7 @@ impl fmt::Display for Fault {
                 Some(denied) => write!(f, "the server does not permit us to {denied}"),
                 None => write!(f, "the server reported an error: {text}"),
             },
-            Self::Garbled => f.write_str("the server sent bytes that are not the NATS protocol"),
+            Self::Garbled => f.write_str("the server sent bytes that are not its protocol"),
             Self::Closed => f.write_str(
                 "the server closed the connection; if it cut a slow consumer, give a smaller \
                  --window",

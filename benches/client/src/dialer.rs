@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use fanfare_protocol::server_op::{self, ServerOp, ServerStep};
+use fanfare_protocol::server_op::{ServerOp, ServerStep};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -104,7 +104,8 @@ impl<'a> Dialer<'a> {
         let slot = self.free.pop().unwrap_or(self.slots.len());
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(slot), both).map_err(refused)?;
-        let mut conn = Conn::new(Channel::plain(stream), Vec::new());
+        let wire = target.wire();
+        let mut conn = Conn::new(wire, Channel::plain(stream), Vec::new());
         let is_framed = target.framed().is_some();
         if let Some(tls) = target.tls().filter(|tls| is_framed || tls.begin() == Begin::AtOnce) {
             conn.secure(tls).map_err(|fault| broken(target, fault.into()))?;
@@ -112,7 +113,10 @@ impl<'a> Dialer<'a> {
         if let Some(host) = target.framed() {
             conn.frame(host);
         }
-        let dial = Dial { conn, phase: Phase::Connecting, setup, started_ns: now_ns };
+        let mut dial = Dial { conn, phase: Phase::Connecting, setup, started_ns: now_ns };
+        if !wire.is_greeted() {
+            dial.introduce(&target.connect_line(None), wire.ping());
+        }
         match self.slots.get_mut(slot) {
             Some(place) => *place = Some(dial),
             None => self.slots.push(Some(dial)),
@@ -208,7 +212,9 @@ impl Dial {
         let mut taken = Taken::default();
         loop {
             let rest = input.get(taken.bytes..).unwrap_or(&[]);
-            let ServerStep::Op(op, len) = server_op::next(rest)? else { return Ok(taken.bytes) };
+            let ServerStep::Op(op, len) = self.conn.wire.next(rest)? else {
+                return Ok(taken.bytes);
+            };
             taken.bytes += len;
             match (op, self.phase) {
                 (ServerOp::Message(message), _) => {
@@ -236,19 +242,24 @@ impl Dial {
             }
             self.conn.secure(tls).map_err(Fault::Tls)?;
         }
-        let out = &mut self.conn.out;
         if let Some(line) = &server.connect_line {
-            out.extend_from_slice(line);
+            self.introduce(line, PING);
         } else {
             let facts = ServerFacts::of(json).ok_or(Fault::Garbled)?;
-            out.extend_from_slice(&server.target.connect_line(facts.nonce.as_deref()));
+            self.introduce(&server.target.connect_line(facts.nonce.as_deref()), PING);
         }
+        Ok(())
+    }
+
+    /// Says everything that is to be confirmed, as soon as it can be written.
+    fn introduce(&mut self, connect: &[u8], ping: &[u8]) {
+        let out = &mut self.conn.out;
+        out.extend_from_slice(connect);
         out.append(&mut self.setup);
-        out.extend_from_slice(PING);
+        out.extend_from_slice(ping);
         // An idle connection must not hold on to what it needed to get there.
         self.setup = Vec::new();
         self.phase = Phase::Greeted;
-        Ok(())
     }
 }
 

@@ -20,8 +20,8 @@ use crate::receipt::Tally;
 use crate::requester::{Requester, Responder};
 use crate::run::{Run, Stage, ThreadState};
 use crate::subscriber::Subscriber;
-use crate::target::PING;
 use crate::timings::Timings;
+use crate::wire::Wire;
 
 /// A connection and what it does.
 #[derive(Debug)]
@@ -297,7 +297,7 @@ impl Engine {
         for seat in &mut self.seats {
             if seat.fence == Fence::Open && seat.role.is_receiver() {
                 seat.fence = Fence::Asked;
-                seat.conn.out.extend_from_slice(PING);
+                seat.conn.out.extend_from_slice(seat.conn.wire.ping());
                 seat.conn.flush().map_err(|error| fault_of(seat, &error.into()))?;
             }
         }
@@ -348,7 +348,7 @@ impl Seat {
             Role::Subscriber(subscriber) => subscriber.take(input, now_ns, answers, timings),
             Role::Requester(requester) => requester.take(input, now_ns, answers, timings),
             Role::Responder(responder) => responder.take(input, answers),
-            Role::Publisher { .. } | Role::Stalled => take_control(input, answers),
+            Role::Publisher { .. } | Role::Stalled => take_control(self.conn.wire, input, answers),
         }
     }
 }
@@ -439,17 +439,17 @@ fn pump(
 fn close_sender(conn: &mut Conn, fence: &mut Fence, stage: Stage) -> Result<(), Fault> {
     if stage > Stage::Sending && *fence == Fence::Open {
         *fence = Fence::Asked;
-        conn.out.extend_from_slice(PING);
+        conn.out.extend_from_slice(conn.wire.ping());
     }
     conn.flush()?;
     Ok(())
 }
 
-fn take_control(input: &[u8], answers: &mut Vec<u8>) -> Result<Taken, Fault> {
-    use fanfare_protocol::server_op::{self, ServerStep};
+fn take_control(wire: Wire, input: &[u8], answers: &mut Vec<u8>) -> Result<Taken, Fault> {
+    use fanfare_protocol::server_op::ServerStep;
     let mut taken = Taken::default();
     loop {
-        match server_op::next(input.get(taken.bytes..).unwrap_or(&[]))? {
+        match wire.next(input.get(taken.bytes..).unwrap_or(&[]))? {
             ServerStep::Op(op, len) => {
                 taken.bytes += len;
                 taken.note_control(op, answers)?;

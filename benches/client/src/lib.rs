@@ -1,7 +1,8 @@
 //! The load client behind `fanfare bench`, and the tools `pub`, `sub`, `request` and `reply`.
 //!
 //! Absent: the broker. Everything here works against any server that speaks the NATS protocol, and
-//! knows no more of it than a client does.
+//! knows no more of it than a client does. Most scenarios load Redis and MQTT brokers as well: what
+//! differs is behind [`wire`].
 //!
 //! A load run is a plan of connections with roles ([`scenario`]). The [`conductor`] opens them
 //! ([`target`]), starts threads with an event loop each ([`engine`]), measures a [`window`] and
@@ -9,6 +10,8 @@
 //! [`publisher`], a [`subscriber`] or a [`requester`]; what each message carries is in [`payload`],
 //! what a receiver makes of it in [`receipt`] and [`timings`]. The result is an [`outcome`], and
 //! [`report`] shows it. Scenarios about connections alone use the [`dialer`] instead.
+//!
+//! What the machine itself costs is told by the [`relay`].
 //!
 //! A connection is a [`channel`], in clear or over [`tls`]; who we are to the server is in
 //! [`credentials`]. The tools hold a blocking conversation each ([`tools`], over a [`link`]).
@@ -41,6 +44,7 @@ pub mod procfs;
 pub mod progress;
 pub mod publisher;
 pub mod receipt;
+pub mod relay;
 pub mod report;
 pub mod requester;
 pub mod run;
@@ -53,3 +57,4 @@ pub mod tls;
 pub mod tools;
 pub mod url;
 pub mod window;
+pub mod wire;

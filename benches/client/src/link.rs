@@ -7,12 +7,13 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use fanfare_protocol::server_op::{self, ServerOp, ServerStep};
+use fanfare_protocol::server_op::{ServerOp, ServerStep};
 
 use crate::channel::{Channel, Got};
 use crate::conn::Conn;
 use crate::tls::TlsTarget;
 use crate::tls::fault::TlsFault;
+use crate::wire::Wire;
 
 /// An open connection.
 #[derive(Debug)]
@@ -99,14 +100,15 @@ impl Link {
         }
     }
 
-    /// Reads operations until `is_last` says so of one; an error that the server reports ends it.
+    /// Reads operations of a dialect until `is_last` says so of one; an error that the server reports ends it.
     pub fn read_until(
         &mut self,
+        wire: Wire,
         mut is_last: impl FnMut(ServerOp<'_>) -> bool,
     ) -> Result<(), Missing> {
         loop {
             loop {
-                let step = server_op::next(&self.input).map_err(|_| Missing::Garbled)?;
+                let step = wire.next(&self.input).map_err(|_| Missing::Garbled)?;
                 let (last, len) = match step {
                     ServerStep::Op(ServerOp::Error(text), _) => {
                         return Err(Missing::Told(String::from_utf8_lossy(text).into_owned()));
@@ -130,10 +132,10 @@ impl Link {
         self.channel.socket().set_read_timeout(timeout)
     }
 
-    /// The same connection for an event loop.
-    pub fn into_conn(self) -> io::Result<Conn> {
+    /// The same connection, on which this is spoken, for an event loop.
+    pub fn into_conn(self, wire: Wire) -> io::Result<Conn> {
         self.channel.socket().set_nonblocking(true)?;
-        Ok(Conn::new(self.channel.map(mio::net::TcpStream::from_std), self.input))
+        Ok(Conn::new(wire, self.channel.map(mio::net::TcpStream::from_std), self.input))
     }
 
     fn read(&mut self) -> io::Result<Got> {

@@ -7,6 +7,7 @@ use std::io;
 
 use crate::link::ANSWER_TIMEOUT;
 use crate::tls::fault::{DEMANDED, TlsFault};
+use crate::wire::Wire;
 
 /// Where it happened and what.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub enum Cause {
     /// The server refused with another `-ERR`.
     Told(String),
     /// What answered does not speak the protocol.
-    NotNats,
+    Foreign(Wire),
     /// The server offers no TLS, and TLS was asked for.
     NoTls,
     /// The server wants a client certificate and there is none.
@@ -100,7 +101,7 @@ impl fmt::Display for LinkError {
             ),
             Cause::Denied(deed) => write!(f, "{place} does not permit us to {deed}"),
             Cause::Told(text) => write!(f, "{place} refused: {text}"),
-            Cause::NotNats => write!(f, "what answers on {place} is not a NATS server"),
+            Cause::Foreign(wire) => write!(f, "what answers on {place} does not speak {wire}"),
             Cause::NoTls => write!(
                 f,
                 "{place} does not speak TLS, and nothing is sent in clear because TLS was asked for"

@@ -28,6 +28,15 @@ enum Command {
     Request(RequestArgs),
     /// Answer requests.
     Reply(ReplyArgs),
+    /// Serve the load client with the least that passes messages on: what the machine costs.
+    ///
+    /// It knows literal subjects and those that end in .*, checks nothing, and listens on 127.0.0.1
+    /// only. Load it as any server of NATS: `fanfare-bench bench latency --server 127.0.0.1:4222`.
+    Relay {
+        /// The port to listen on; 0 for any free one, which is told.
+        #[arg(long, default_value_t = 4222)]
+        port: u16,
+    },
 }
 
 fn main() -> ExitCode {
@@ -37,5 +46,6 @@ fn main() -> ExitCode {
         Command::Sub(args) => cli::subscribe(args),
         Command::Request(args) => cli::request(args),
         Command::Reply(args) => cli::reply(args),
+        Command::Relay { port } => cli::relay(port),
     }
 }

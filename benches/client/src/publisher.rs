@@ -5,12 +5,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use fanfare_protocol::client_encode;
-
 use crate::figure::whole;
 use crate::flow::Flow;
 use crate::payload::{FILLERS, Format, Mark, Times, mixed, stamp};
 use crate::timings::{Kind, Timings};
+use crate::wire::Wire;
 
 /// When a publisher writes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +32,8 @@ pub enum Pace {
 pub struct Orders {
     /// Its index in the run.
     pub index: u16,
+    /// What the server speaks.
+    pub wire: Wire,
     /// The subjects; one is enough, of several each message takes one that looks random.
     pub subjects: Arc<Vec<Vec<u8>>>,
     /// The payloads.
@@ -174,7 +175,7 @@ impl Publisher {
                     };
                     self.orders.format.renumber(payload, mark);
                     stamp(payload, times.of(number));
-                    client_encode::publish(bytes, subject, b"", payload);
+                    self.orders.wire.publish(bytes, subject, payload);
                     count += 1;
                 }
                 (0..bytes.len(), count)
@@ -228,16 +229,16 @@ impl Stock {
     fn ring(subject: &[u8], orders: &Orders) -> Self {
         let mut first = Vec::new();
         let mark = |number| Mark { publisher: orders.index, number };
-        client_encode::publish(&mut first, subject, b"", &orders.format.payload(mark(0)));
+        orders.wire.publish(&mut first, subject, &orders.format.payload(mark(0)));
         let frame_len = first.len();
-        let payload_at = frame_len - orders.format.size() - LINE_END_LEN;
+        let payload_at = frame_len - orders.format.size() - orders.wire.tail().len();
         let fitting = u64::try_from(orders.batch_bytes / frame_len).unwrap_or(0);
         // A slot keeps its filler, so the number of slots is a multiple of that of the fillers.
         let slots = (fitting / FILLERS * FILLERS).max(FILLERS);
         let mut bytes = Vec::new();
         for number in 0..slots {
             let payload = orders.format.payload(mark(number));
-            client_encode::publish(&mut bytes, subject, b"", &payload);
+            orders.wire.publish(&mut bytes, subject, &payload);
         }
         Self::Ring { bytes, frame_len, payload_at, slots }
     }
@@ -267,9 +268,6 @@ impl Schedule {
     }
 }
 
-/// CR LF behind a payload.
-const LINE_END_LEN: usize = 2;
-
 #[inline]
 fn due_at(number: u64, first_due_ns: u64, interval_ns: f64) -> u64 {
     first_due_ns.saturating_add(whole(number as f64 * interval_ns))
@@ -294,6 +292,7 @@ mod tests {
         let subjects = (0..subjects).map(|index| format!("s.{index}").into_bytes()).collect();
         Orders {
             index: 5,
+            wire: Wire::Nats,
             subjects: Arc::new(subjects),
             format: Arc::new(Format::new(size, 9)),
             pace,

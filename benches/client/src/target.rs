@@ -17,6 +17,7 @@ use crate::link::{Link, Missing};
 use crate::link_error::{Cause, LinkError};
 use crate::tls::{Begin, TlsClient, TlsTarget, TlsWishes};
 use crate::url::ServerUrl;
+use crate::wire::Wire;
 
 /// The servers to try, and how.
 #[derive(Debug, Clone)]
@@ -47,6 +48,7 @@ pub struct Target {
     pub place: String,
     /// What it says about itself.
     pub facts: ServerFacts,
+    wire: Wire,
     name: String,
     credentials: Credentials,
     tls: Option<TlsTarget>,
@@ -80,7 +82,7 @@ impl Target {
     pub fn new(address: SocketAddr, place: String, name: &str, credentials: Credentials) -> Self {
         let facts = ServerFacts::default();
         let (name, tls, framed) = (name.to_owned(), None, None);
-        Self { address, place, facts, name, credentials, tls, framed }
+        Self { address, place, facts, wire: Wire::Nats, name, credentials, tls, framed }
     }
 
     /// Tries the servers in turn and returns the first that lets us in. `name` is what the server
@@ -97,6 +99,11 @@ impl Target {
             place: "(no server given)".to_owned(),
             cause: Cause::Unknown,
         }))
+    }
+
+    /// What it speaks.
+    pub fn wire(&self) -> Wire {
+        self.wire
     }
 
     /// How the connections talk TLS, if they do.
@@ -125,8 +132,12 @@ impl Target {
         self.tls.as_ref().filter(|_| self.framed.is_none())
     }
 
-    /// The CONNECT line of a connection whose INFO has this nonce.
+    /// The CONNECT line of a connection whose INFO has this nonce, or what opens a conversation in
+    /// another dialect.
     pub fn connect_line(&self, nonce: Option<&str>) -> Vec<u8> {
+        if !self.wire.is_greeted() {
+            return self.wire.hello().to_vec();
+        }
         let mut options = ConnectOptions {
             verbose: false,
             pedantic: false,
@@ -228,6 +239,7 @@ impl Target {
         let mut last = failed(Cause::Unknown);
         for address in addresses {
             let mut target = Self::new(address, place.clone(), name, url.credentials.clone());
+            target.wire = url.wire;
             target.tls.clone_from(&tls);
             target.framed = url.wants_frames.then(|| place.as_str().into());
             match target.dial() {
@@ -246,6 +258,12 @@ impl Target {
         host: &str,
     ) -> Result<(Self, Link), LinkError> {
         let failed = |cause| LinkError { place: self.place.clone(), cause };
+        if !self.wire.is_greeted() {
+            self.facts.name = self.wire.to_string();
+            self.greet(&mut link, b"", None)?;
+            self.await_pong(&mut link)?;
+            return Ok((self, link));
+        }
         let mut waits_for_tls = false;
         match self.own_tls() {
             None if self.framed.is_some() => self.facts = self.read_facts(&mut link)?,
@@ -325,7 +343,7 @@ impl Target {
     fn greet(&self, link: &mut Link, setup: &[u8], nonce: Option<&str>) -> Result<(), LinkError> {
         let mut bytes = self.connect_line(nonce);
         bytes.extend_from_slice(setup);
-        bytes.extend_from_slice(PING);
+        bytes.extend_from_slice(self.wire.ping());
         match link.send(&bytes) {
             // A server that has refused us already may have said why; that is read next.
             Err(error) if is_cut(&error) => Ok(()),
@@ -335,7 +353,7 @@ impl Target {
 
     fn read_facts(&self, link: &mut Link) -> Result<ServerFacts, LinkError> {
         let mut facts = None;
-        let read = link.read_until(|op| match op {
+        let read = link.read_until(self.wire, |op| match op {
             ServerOp::Info(json) => {
                 facts = ServerFacts::of(json);
                 true
@@ -352,7 +370,8 @@ impl Target {
     }
 
     fn await_pong(&self, link: &mut Link) -> Result<(), LinkError> {
-        link.read_until(|op| op == ServerOp::Pong).map_err(|missing| self.missed(missing))
+        link.read_until(self.wire, |op| op == ServerOp::Pong)
+            .map_err(|missing| self.missed(missing))
     }
 
     fn missed(&self, missing: Missing) -> LinkError {
@@ -360,7 +379,7 @@ impl Target {
             Missing::Socket(error) => return LinkError::of_socket(&self.place, error),
             Missing::Told(text) => return self.told(text),
             Missing::Closed => Cause::Closed,
-            Missing::Garbled => Cause::NotNats,
+            Missing::Garbled => Cause::Foreign(self.wire),
         };
         LinkError { place: self.place.clone(), cause }
     }

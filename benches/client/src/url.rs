@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::credentials::Credentials;
 use crate::secret::Secret;
+use crate::wire::Wire;
 
 /// The port of a URL that names none.
 pub const DEFAULT_PORT: u16 = 4222;
@@ -28,6 +29,8 @@ pub struct ServerUrl {
     pub port: u16,
     /// What the part before `@` says.
     pub credentials: Credentials,
+    /// What the server speaks.
+    pub wire: Wire,
     /// Whether the scheme demands TLS.
     pub wants_tls: bool,
     /// Whether the scheme demands WebSocket.
@@ -37,24 +40,47 @@ pub struct ServerUrl {
 impl ServerUrl {
     /// Reads a list of URLs with commas between them; the result is never empty.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, UrlError> {
+        Self::parse_list_as(text, None)
+    }
+
+    /// The same for servers that speak `asked`.
+    pub fn parse_list_as(text: &str, asked: Option<Wire>) -> Result<Vec<Self>, UrlError> {
         let parts: Vec<&str> =
             text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
             return Err(UrlError::new(text, "there is no server in it"));
         }
-        parts.into_iter().map(Self::parse).collect()
+        parts.into_iter().map(|part| Self::parse_as(part, asked)).collect()
     }
 
     /// Reads one URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
+        Self::parse_as(text, None)
+    }
+
+    /// Reads one URL of a server that speaks `asked`; what a scheme says must not differ.
+    pub fn parse_as(text: &str, asked: Option<Wire>) -> Result<Self, UrlError> {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        let wire = match scheme {
+            None => asked.unwrap_or_default(),
+            Some(scheme) => Wire::of_scheme(scheme).unwrap_or_default(),
+        };
+        if asked.is_some_and(|asked| asked != wire) {
+            return Err(UrlError::new(
+                text,
+                "its scheme is not of the protocol that is spoken here",
+            ));
+        }
         let (rest, wants_tls, wants_frames, default_port) = match text.split_once("://") {
-            None => (text, false, false, DEFAULT_PORT),
+            None => (text, false, false, wire.default_port()),
+            Some((_, rest)) if wire != Wire::Nats => (rest, false, false, wire.default_port()),
             Some(("nats" | "tcp", rest)) => (rest, false, false, DEFAULT_PORT),
             Some(("tls", rest)) => (rest, true, false, DEFAULT_PORT),
             Some(("ws", rest)) => (rest, false, true, HTTP_PORT),
             Some(("wss", rest)) => (rest, true, true, HTTPS_PORT),
             Some(_) => {
-                let why = "the scheme has to be nats://, tls://, ws:// or wss://";
+                let why =
+                    "the scheme has to be nats://, tls://, ws://, wss://, redis:// or mqtt://";
                 return Err(UrlError::new(text, why));
             }
         };
@@ -68,7 +94,7 @@ impl ServerUrl {
             None => Credentials::None,
             Some(part) => parse_credentials(text, part)?,
         };
-        Ok(Self { host, port, credentials, wants_tls, wants_frames })
+        Ok(Self { host, port, credentials, wire, wants_tls, wants_frames })
     }
 
     /// `host:port`, with brackets around an IPv6 address.
@@ -206,6 +232,16 @@ mod tests {
         let expected =
             [(true, false, 80), (true, true, 443), (true, false, 8080), (false, false, 4222)];
         assert_eq!(wishes, expected);
+    }
+
+    #[test]
+    fn other_protocols_have_their_schemes_and_ports() {
+        let redis = ServerUrl::parse("redis://a").unwrap();
+        assert_eq!((redis.wire, redis.port), (Wire::Redis, 6379));
+        let mqtt = ServerUrl::parse_as("a", Some(Wire::Mqtt)).unwrap();
+        assert_eq!((mqtt.wire, mqtt.port), (Wire::Mqtt, 1883));
+        assert!(ServerUrl::parse_as("nats://a", Some(Wire::Redis)).is_err());
+        assert!(ServerUrl::parse_as("mqtt://a", Some(Wire::Mqtt)).is_ok());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 
 pub use self::tool::{PubArgs, ReplyArgs, RequestArgs, SubArgs};
 use crate::failure::Failure;
-use crate::{report, scenario as scenarios, tools};
+use crate::{relay, report, scenario as scenarios, tools};
 
 /// Load a server and measure it.
 #[derive(Debug, Clone, Args)]
@@ -110,6 +110,11 @@ pub fn request(args: RequestArgs) -> ExitCode {
 /// `fanfare reply`.
 pub fn reply(args: ReplyArgs) -> ExitCode {
     exit_code("reply", tools::reply::run(&args))
+}
+
+/// The bare relay, which ends with the process.
+pub fn relay(port: u16) -> ExitCode {
+    exit_code("relay", relay::run(port))
 }
 
 fn exit_code(command: &str, outcome: Result<(), Failure>) -> ExitCode {

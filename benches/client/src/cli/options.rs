@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::target::{Demand, Reach};
 use crate::tls::{Begin, Check, TlsClient, TlsWishes};
 use crate::url::{DEFAULT_URL, ServerUrl};
+use crate::wire::Wire;
 
 /// Which server, and who we are.
 #[derive(Debug, Clone, Args)]
@@ -72,11 +73,19 @@ pub struct TlsOptions {
 }
 
 impl ServerOptions {
-    /// The servers to try, with the credentials that the options or else the URLs give.
+    /// The servers of NATS to try, with the credentials that the options or else the URLs give.
     pub fn reach(&self) -> Result<Reach, Failure> {
-        let from_environment = std::env::var("NATS_URL").ok().filter(|url| !url.trim().is_empty());
-        let text = self.server.clone().or(from_environment);
-        let mut urls = ServerUrl::parse_list(text.as_deref().unwrap_or(DEFAULT_URL))?;
+        self.reach_any(Some(Wire::Nats))
+    }
+
+    /// The servers to try, which speak `asked`, or else what their URLs say.
+    pub fn reach_any(&self, asked: Option<Wire>) -> Result<Reach, Failure> {
+        let is_nats = asked.unwrap_or_default() == Wire::Nats;
+        let from_environment = || std::env::var("NATS_URL").ok();
+        let from_environment = is_nats.then(from_environment).flatten();
+        let text = self.server.clone().or(from_environment.filter(|url| !url.trim().is_empty()));
+        let default = if is_nats { DEFAULT_URL } else { DEFAULT_HOST };
+        let mut urls = ServerUrl::parse_list_as(text.as_deref().unwrap_or(default), asked)?;
         let credentials = self.credentials()?;
         if credentials != Credentials::None {
             for url in &mut urls {
@@ -84,6 +93,15 @@ impl ServerOptions {
             }
         }
         let demand = if self.tls.demands() { Demand::Always } else { Demand::ByUrl };
+        let is_foreign = |url: &ServerUrl| url.wire != Wire::Nats;
+        let is_bare = |url: &ServerUrl| url.credentials == Credentials::None;
+        if let Some(url) = urls.iter().find(|url| is_foreign(url))
+            && (demand == Demand::Always || !is_bare(url))
+        {
+            let wire = url.wire;
+            let why = "the load client uses neither TLS nor credentials";
+            return Err(Failure::Usage(format!("towards {wire}, {why}")));
+        }
         let wants_tls = demand == Demand::Always || urls.iter().any(|url| url.wants_tls);
         if self.tls.tls_insecure {
             eprintln!(
@@ -141,6 +159,10 @@ pub struct Common {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the heading of the help")]
     pub server: ServerOptions,
+    /// What the server speaks, where its URL does not begin with redis:// or mqtt://. Redis and
+    /// MQTT 3.1.1 (QoS 0) are loaded without TLS, credentials, queue groups, requests, wildcards.
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Server")]
+    pub protocol: Option<Wire>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the heading of the help")]
     pub run: RunOptions,
@@ -186,6 +208,9 @@ pub struct RunOptions {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration)]
     pub patience: Duration,
 }
+
+/// Where a server of another protocol is looked for when nobody says.
+const DEFAULT_HOST: &str = "127.0.0.1";
 
 /// Where the result goes.
 #[derive(Debug, Clone, Args)]

@@ -12,7 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::procfs::ThreadCpu;
 use crate::run::Run;
-use crate::scenario::{Setup, TURN, add_connections, set_up, sub_line};
+use crate::scenario::{Setup, TURN, add_connections, set_up};
 use crate::timings::{Kind, Timings};
 use crate::window::{Moment, Window};
 
@@ -43,7 +43,7 @@ fn once(options: &Churn, setup: &Setup<'_>) -> Result<Outcome, Failure> {
         dialer: Dialer::new(&setup.target, Vec::new())?,
         run: &run,
         timings: Timings::new(),
-        setup_line: sub_line(&setup.prefix(), None, "1"),
+        setup_line: setup.target.wire().subscription(&setup.prefix(), "1"),
         opened: 0,
     };
     for _ in 0..options.loops {

@@ -18,9 +18,8 @@ use crate::procfs::ThreadCpu;
 use crate::progress::Progress;
 use crate::receipt::Verdict;
 use crate::run::Run;
-use crate::scenario::{Setup, TURN, add_connections, set_up, sub_line};
+use crate::scenario::{Setup, TURN, add_connections, set_up};
 use crate::timings::{Kind, Timings};
-use crate::tools::publish::publish;
 use crate::window::{Moment, Window};
 
 /// Runs the scenario.
@@ -128,7 +127,8 @@ impl<'a> Crowd<'a> {
             while self.dialled < self.options.conns
                 && self.dialled - self.confirmed < self.options.opening
             {
-                let line = sub_line(&self.subject(self.dialled), None, "1");
+                let wire = self.setup.target.wire();
+                let line = wire.subscription(&self.subject(self.dialled), "1");
                 self.dialer.dial(line, self.run.now_ns())?;
                 self.dialled += 1;
             }
@@ -173,7 +173,7 @@ impl<'a> Crowd<'a> {
         let messages = if self.options.shared { 1 } else { self.confirmed };
         for number in 0..messages {
             let subject = self.subject(number);
-            publish(&mut operations, subject.as_bytes(), b"", None, &payload);
+            self.setup.target.wire().publish(&mut operations, subject.as_bytes(), &payload);
         }
         let link = self.setup.target.open(&operations)?;
         let mut last = (Instant::now(), 0);

@@ -32,6 +32,7 @@ use crate::publisher::{Orders, Pace, Publisher};
 use crate::report;
 use crate::target::Target;
 use crate::window::Window;
+use crate::wire::Wire;
 
 /// What all runs of one command share.
 #[derive(Debug)]
@@ -113,7 +114,8 @@ impl Setup<'_> {
             let messages = self.run().msgs.map(|all| share(all, count, u64::from(index)));
             let format = Arc::clone(format);
             let pace = staggered(pace, index, indexes);
-            let orders = Orders { index, subjects, format, pace, messages, batch_bytes };
+            let wire = self.target.wire();
+            let orders = Orders { index, wire, subjects, format, pace, messages, batch_bytes };
             let publisher = Box::new(Publisher::new(orders));
             Planned { setup: Vec::new(), role: Role::Publisher { publisher, flow } }
         };
@@ -182,14 +184,29 @@ pub fn run_sizes(
 
 /// Finds the server.
 pub fn set_up<'a>(common: &'a Common, name: &str) -> Result<Setup<'a>, Failure> {
-    let reach = common.server.reach()?;
+    let reach = common.server.reach_any(common.protocol)?;
     raise_file_limit();
     let (target, _) = Target::find(&reach, &format!("fanfare bench {name}"))?;
+    refuse_unknown(name, target.wire())?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let nanos = since_epoch.as_secs().wrapping_mul(1_000_000_000)
         ^ u64::from(since_epoch.subsec_nanos())
         ^ (u64::from(std::process::id()) << 32);
     Ok(Setup { target, common, run_key: mixed(nanos) })
+}
+
+/// Refuses what a server's protocol has no meaning for.
+fn refuse_unknown(name: &str, wire: Wire) -> Result<(), Failure> {
+    let missing = match name {
+        "queue" => "queue groups",
+        "request" => "requests with replies",
+        "wildcard" => "wildcards that match as those of NATS do",
+        _ => return Ok(()),
+    };
+    if wire == Wire::Nats {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("{wire} has no {missing}, so there is nothing to measure")))
 }
 
 /// Lets this process open as many connections as it may. Where that fails, the limit stays, and

@@ -10,7 +10,7 @@ use crate::flow::Flow;
 use crate::outcome::{Outcome, Work};
 use crate::publisher::Pace;
 use crate::receipt::{Order, Receipt};
-use crate::scenario::{Setup, one_subject, run_sizes, sub_line};
+use crate::scenario::{Setup, one_subject, run_sizes};
 use crate::subscriber::Subscriber;
 
 /// Runs the scenario.
@@ -43,6 +43,7 @@ pub fn seat_crowd(
     size: usize,
     plan: &mut crate::conductor::Plan,
 ) -> Result<(), Failure> {
+    let wire = setup.target.wire();
     let format = setup.format(size);
     let prefix = setup.prefix();
     let subject =
@@ -55,9 +56,10 @@ pub fn seat_crowd(
         let receipt = Receipt::new(Order::Every, plan.senders.len());
         let format = std::sync::Arc::clone(&format);
         let subject = subject(index);
-        let subscriber = Subscriber::of_one(subject.as_bytes(), b"1", format, receipt, flow(index));
+        let subscriber =
+            Subscriber::of_one(wire, subject.as_bytes(), b"1", format, receipt, flow(index));
         plan.receivers.push(Planned {
-            setup: sub_line(&subject, None, "1"),
+            setup: wire.subscription(&subject, "1"),
             role: Role::Subscriber(Box::new(subscriber)),
         });
     }

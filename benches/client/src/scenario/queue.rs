@@ -15,6 +15,7 @@ use crate::publisher::Pace;
 use crate::receipt::{Order, Receipt, sum_of_run};
 use crate::scenario::{Setup, one_subject, run_sizes, sub_line};
 use crate::subscriber::Subscriber;
+use crate::wire::Wire;
 
 /// Runs the scenario.
 pub fn run(options: &Queue) -> Result<(), Failure> {
@@ -31,8 +32,14 @@ fn once(options: &Queue, setup: &Setup<'_>, size: usize) -> Result<Outcome, Fail
     plan.senders = setup.publishers(pubs, &format, Pace::Flood, place)?;
     for _ in 0..members {
         let receipt = Receipt::new(Order::Rising, plan.senders.len());
-        let subscriber =
-            Subscriber::of_one(subject.as_bytes(), b"1", Arc::clone(&format), receipt, 0);
+        let subscriber = Subscriber::of_one(
+            Wire::Nats,
+            subject.as_bytes(),
+            b"1",
+            Arc::clone(&format),
+            receipt,
+            0,
+        );
         plan.receivers.push(Planned {
             setup: sub_line(&subject, Some("workers"), "1"),
             role: Role::Subscriber(Box::new(subscriber)),

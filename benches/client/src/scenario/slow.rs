@@ -17,7 +17,7 @@ use crate::outcome::{Outcome, Work};
 use crate::procfs::{FarEnd, Memory};
 use crate::publisher::Pace;
 use crate::scenario::pubsub::{Crowd, seat_crowd};
-use crate::scenario::{Setup, run_sizes, sub_line};
+use crate::scenario::{Setup, run_sizes};
 use crate::window::Step;
 
 /// Runs the scenario.
@@ -52,7 +52,7 @@ fn once(options: &Slow, setup: &Setup<'_>, size: usize) -> Result<Outcome, Failu
     let mut plan = setup.plan(title, vec![Flow::new(options.subs, window)]);
     seat_crowd(setup, crowd, size, &mut plan)?;
     for _ in 0..options.stalled {
-        let setup = sub_line(&setup.prefix(), None, "1");
+        let setup = setup.target.wire().subscription(&setup.prefix(), "1");
         plan.receivers.push(Planned { setup, role: Role::Stalled });
     }
     let mut conductor = Conductor::start(&setup.target, plan, setup.progress())?;
