@@ -11,6 +11,8 @@ NATS, REDIS, MQTT, BARE = "nats", "redis", "mqtt", "bare"
 EVERYBODY = frozenset({NATS, REDIS, MQTT, BARE})
 PEERS = frozenset({NATS, REDIS, MQTT})
 NATS_ONLY = frozenset({NATS})
+# Servers that cut off a reader that stops.
+CUTTING = frozenset({NATS, REDIS})
 WITH_REQUESTS = frozenset({NATS, BARE})
 
 # What the load goes over; wss is WebSocket over TLS.
@@ -109,9 +111,10 @@ ROWS = [
     connections(5000),
     connections(18000),
     Row("churn", "connect, SUB, close", "churn", "connect", EVERYBODY),
-    Row("slow", "1 of 5 stalled, 1 KiB, full speed", "slow --size 1k", "from_write", PEERS, STALL),
+    Row("slow", "1 of 5 stalled, 1 KiB, full speed", "slow --size 1k", "from_write", CUTTING,
+        STALL),
     Row("slow-20k", "1 of 5 stalled, 1 KiB, 20k/s", "slow --size 1k --rate 20k", "from_write",
-        PEERS, STALL),
+        CUTTING, STALL),
 ]
 
 BY_KEY = {row.key: row for row in ROWS}

@@ -5,6 +5,7 @@ configuration) is made here, in a folder that the caller throws away.
 """
 
 import os
+import re
 import resource
 import shlex
 import signal
@@ -17,6 +18,8 @@ from typing import NamedTuple
 from comparison.scenarios import BARE, FRAMED, MQTT, NATS, REDIS, SEALED, TLS
 
 READY_TIMEOUT_S = 20
+
+VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 # The listener of WebSocket. The ordinary one stays: whether a server is ready is asked there.
 WEBSOCKET_CONFIG = 'websocket {{ listen: "127.0.0.1:{port}", {security} }}\n'
@@ -179,7 +182,7 @@ class Running:
 
 
 def version(server):
-    """What a server says of its own version, as far as it says something."""
+    """The first version that a server's program tells."""
     program = shlex.split(server.command)[0]
     option = "-h" if server.dialect == MQTT else "--version"
     try:
@@ -188,5 +191,5 @@ def version(server):
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    lines = (done.stdout + done.stderr).strip().splitlines()
-    return lines[0].strip() if lines else "unknown"
+    found = VERSION.search(done.stdout + done.stderr)
+    return found[0] if found else "unknown"
