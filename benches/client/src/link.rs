@@ -100,7 +100,8 @@ impl Link {
         }
     }
 
-    /// Reads operations of a dialect until `is_last` says so of one; an error that the server reports ends it.
+    /// Reads operations of a dialect until `is_last` says so of one; an error that the server
+    /// reports ends it.
     pub fn read_until(
         &mut self,
         wire: Wire,
