@@ -5,6 +5,7 @@ configuration) is made here, in a folder that the caller throws away.
 """
 
 import os
+import random
 import re
 import resource
 import shlex
@@ -18,6 +19,10 @@ from typing import NamedTuple
 from comparison.scenarios import BARE, FRAMED, MQTT, NATS, REDIS, SEALED, TLS
 
 READY_TIMEOUT_S = 20
+
+# Below what Linux takes for outgoing connections: one of these could take a port that was found
+# free before the server has it.
+PORTS = (10_000, 32_000)
 
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -100,10 +105,15 @@ def make_certificates(folder):
 
 
 def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody listens on, and that no outgoing connection is given by the system."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Running:

@@ -182,9 +182,9 @@ pub struct Churn {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Opens the connections, each with one subscription, and leaves them alone. Give --server-pid to see
-the server's memory and CPU time per connection. More than 20000 connections to one address of this
-machine need several source addresses, because a source address has no more ports than that;
-127.0.0.2 and the following are used by themselves.
+the server's memory and CPU time per connection. A source address has ports for 28000 connections to
+one address, and beyond half of them opening gets slow: towards this machine further addresses of
+127.0.0.0/8 are used by themselves from 10000 connections on.
 
 Examples:
   fanfare bench conns --conns 5000 --server-pid $(pgrep -ox fanfare)
@@ -196,7 +196,7 @@ pub struct Conns {
     /// Connections that are being opened at the same time.
     #[arg(long, value_name = "N", default_value = "128", value_parser = value::some)]
     pub opening: u64,
-    /// Source addresses, from 127.0.0.1 on; as many as are needed when not given.
+    /// Source addresses of 127.0.0.0/8; as many as are needed when not given.
     #[arg(long, value_name = "N", value_parser = value::some)]
     pub sources: Option<u64>,
     /// All subscribe to the same subject, instead of one each.
