@@ -56,8 +56,11 @@ class Results:
         return max(shares, default=None)
 
 
-def measure(legs, servers, wishes):
-    """Runs everything; what there is when the user ends it early is returned, too."""
+def measure(legs, servers, wishes, after_round=lambda results, rounds: None):
+    """Runs everything; what there is when the user ends it early is returned, too.
+
+    `after_round` is told what there is after so many whole rounds.
+    """
     results = Results(legs, servers)
     starting.raise_file_limit()
     with tempfile.TemporaryDirectory(prefix="comparison") as folder:
@@ -67,6 +70,7 @@ def measure(legs, servers, wishes):
             for number in range(wishes.rounds):
                 for leg in legs:
                     _each_server(results, leg, number, wishes, folder)
+                after_round(results, number + 1)
         except KeyboardInterrupt:
             say("ended early; the tables have what there is\n")
     say("")

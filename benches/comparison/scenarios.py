@@ -130,5 +130,5 @@ USUAL = {
 
 def legs(transport, only=None):
     """The rows that are run over a transport, in the order of the table."""
-    keys = only or set(USUAL[transport])
+    keys = set(USUAL[transport]) if only is None else only
     return [Leg(row, transport) for row in ROWS if row.key in keys]

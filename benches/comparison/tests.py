@@ -98,6 +98,16 @@ class Pages(unittest.TestCase):
         self.assertEqual(row, "| queue 2→8 128 B | 1.00 | – | 0.500 | **2.00×** | – | – | – |")
 
 
+class Scenarios(unittest.TestCase):
+    """Which rows are run."""
+
+    def test_nothing_chosen_is_nothing_run(self):
+        self.assertEqual(scenarios.legs(scenarios.TLS, set()), [])
+        self.assertEqual(len(scenarios.legs(scenarios.PLAIN)), len(scenarios.ROWS))
+        chosen = scenarios.legs(scenarios.TLS, {"churn"})
+        self.assertEqual([leg.key for leg in chosen], ["tls:churn"])
+
+
 class Servers(unittest.TestCase):
     """How servers are written."""
 
