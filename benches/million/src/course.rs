@@ -194,13 +194,15 @@ impl Course<'_> {
         self.told += 1;
         self.speaker.publish("all", u32::from(self.told))?;
         self.speaker.sync()?;
-        let mut last = None;
+        let mut last = (0, Duration::ZERO);
         let mut quiet = 0;
         while quiet < QUIET_LOOKS {
             self.pause.wait(STEP).map_err(Failure::of("wait"))?;
-            let now = (reading::tcp_pages()?, reading::cpu(self.load.server_pid)?);
-            quiet = if last == Some(now) { quiet + 1 } else { 0 };
-            last = Some(now);
+            let (pages, cpu) = (reading::tcp_pages()?, reading::cpu(self.load.server_pid)?);
+            let still = pages.abs_diff(last.0) <= u64::from(self.crowd.len()) / 100;
+            let rests = cpu.saturating_sub(last.1) <= QUIET;
+            quiet = if still && rests { quiet + 1 } else { 0 };
+            last = (pages, cpu);
             self.in_time("held_back", self.crowd.len())?;
         }
         self.remember("held")?;
@@ -318,8 +320,8 @@ fn print(line: &Value) {
 
 /// How long a look lasts, and how long the server is watched to see whether it is at rest.
 const STEP: Duration = Duration::from_millis(500);
-/// CPU time in one such step that a server at rest may use.
-const QUIET: Duration = Duration::from_millis(10);
+/// CPU time in one such step that a server at rest may use: it sends PINGs now and then.
+const QUIET: Duration = Duration::from_millis(50);
 /// Longer than the two seconds after which servers send their first PING.
 const QUIET_LOOKS: u32 = 6;
 const SETTLING_LOOKS_MAX: u32 = 120;
