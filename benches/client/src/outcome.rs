@@ -128,7 +128,8 @@ impl Outcome {
         self.measure("payload_bytes_per_s", "payload", bytes, Unit::BytesPerSecond);
         self.measure("messages", "messages measured", count, Unit::Count);
         self.measure("seconds", "measured for", window.seconds, Unit::Seconds);
-        if let Some(cpu_s) = window.server_cpu_s {
+        // Without a message there is nothing that it was taken for.
+        if let Some(cpu_s) = window.server_cpu_s.filter(|_| done > 0) {
             let each = cpu_s * 1e6 / count.max(1.0);
             let label = format!("server CPU per {noun}");
             self.measure("server_cpu_us_per_msg", &label, each, Unit::Micros);

@@ -140,6 +140,7 @@ impl fmt::Display for Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payload::mixed;
     use fanfare_protocol::server_op::ServerOp;
 
     const ALL: [Wire; 3] = [Wire::Nats, Wire::Redis, Wire::Mqtt];
@@ -157,6 +158,38 @@ mod tests {
                 };
                 assert_eq!((message.subject, message.payload.len()), (&b"a.b"[..], size));
                 assert_eq!(len, bytes.len());
+            }
+        }
+    }
+
+    /// Bytes of real operations in which some are changed, by a number.
+    fn spoiled(wire: Wire, number: u64) -> Vec<u8> {
+        let mut bytes = wire.delivery_head(b"a.b", b"1", 5);
+        bytes.extend_from_slice(b"hello");
+        bytes.extend_from_slice(wire.tail());
+        wire.publish(&mut bytes, b"a.b", b"hello");
+        bytes.extend_from_slice(
+            b"*2\r\n$4\r\npong\r\n$0\r\n\r\n-ERR no\r\n:1\r\n\xD0\x00\x20\x02\x00\x05",
+        );
+        for round in 0..number % 4 {
+            let word = mixed(number ^ (round << 32));
+            let place = usize::try_from(word >> 32).unwrap() % bytes.len();
+            bytes[place] = word.to_le_bytes()[0];
+        }
+        bytes.drain(..usize::try_from(mixed(number)).unwrap_or(0) % 8);
+        bytes
+    }
+
+    #[test]
+    fn no_bytes_make_a_reader_stand_still_or_read_too_far() {
+        for wire in ALL {
+            for number in 0..20_000 {
+                let bytes = spoiled(wire, number);
+                let mut rest = &bytes[..];
+                while let Ok(ServerStep::Op(_, len)) = wire.next(rest) {
+                    assert!(len > 0 && len <= rest.len(), "{wire} {number}");
+                    rest = &rest[len..];
+                }
             }
         }
     }
