@@ -215,7 +215,7 @@ impl Exchange {
     /// Publishes a shard's counters; only the shard itself does.
     pub(crate) fn publish(&self, me: ShardId, stats: &Stats) {
         for (counter, value) in self.door(me).counters.iter().zip(stats.to_array()) {
-            // Peers look at some of these in every turn: what has not changed stays in their caches.
+            // Peers look at some of these in every turn: what is unchanged stays in their caches.
             if counter.load(Ordering::Relaxed) != value {
                 counter.store(value, Ordering::Relaxed);
             }
