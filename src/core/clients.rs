@@ -19,7 +19,7 @@ use super::close::CloseReason;
 use super::ids::{AccountId, ClientNumber, ConnId, Generation, ListenerId, Slot};
 use super::inbox::Inbox;
 use super::marks::{Checks, Places};
-use super::outbox::{Gather, Outbox};
+use super::outbox::{Extent, Gather, Outbox};
 use super::relay::Relays;
 use super::sids::{Sid, SidTable};
 use super::spool::{Fixed, RecordId, Spool};
@@ -403,6 +403,11 @@ impl Clients {
         self.written + self.dirty.len() as u64
     }
 
+    /// Clients in the list of those to write, some of them perhaps without need.
+    pub(crate) fn dirty(&self) -> usize {
+        self.dirty.len()
+    }
+
     pub(crate) fn has_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }
@@ -436,10 +441,10 @@ impl Clients {
         client.outbox.gather(&self.spool, &self.sids, &mut self.gather);
     }
 
-    /// Drops from a client's outbox what was written of the last gathering.
-    pub(crate) fn advance(&mut self, slot: Slot, written: usize) {
+    /// Drops from a client's outbox what was written of a gathering.
+    pub(crate) fn advance(&mut self, slot: Slot, gathered: Extent, written: usize) {
         let client = &mut self.slab[slot.key()];
-        client.outbox.advance(&self.gather, written, &mut self.spool, &mut self.sids);
+        client.outbox.advance(gathered, written, &mut self.spool, &mut self.sids);
     }
 
     /// Drops everything that waits for a client.

@@ -49,6 +49,15 @@ enum Part {
     Body(RecordId),
 }
 
+/// How much of an outbox a gathering covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Extent {
+    /// Records, the first of them perhaps only in part.
+    records: u32,
+    /// Bytes to write.
+    pub(crate) total: usize,
+}
+
 /// The bytes of one write, gathered; reused for every client of a shard.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
@@ -60,14 +69,13 @@ pub(crate) struct Gather {
     head: Vec<u8>,
     /// Bytes of the front record that were written before.
     skip: usize,
-    records: u32,
-    total: usize,
+    extent: Extent,
 }
 
 impl Gather {
-    /// Bytes to write.
-    pub(crate) fn total(&self) -> usize {
-        self.total
+    /// How much it covers.
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
     }
 
     /// The slices to write, in order; at most [`PARTS_MAX`] of them.
@@ -89,19 +97,18 @@ impl Gather {
         self.parted = 0;
         self.parts.clear();
         self.skip = skip;
-        self.records = 0;
-        self.total = 0;
+        self.extent = Extent::default();
     }
 
     fn end(&mut self) {
         self.part_staged();
-        self.total -= self.skip;
+        self.extent.total -= self.skip;
     }
 
     #[inline]
     fn is_full(&self) -> bool {
         self.staged.len() >= STAGED_BYTES
-            || self.total >= GATHER_BYTES
+            || self.extent.total >= GATHER_BYTES
             || self.parts.len() + 3 > PARTS_MAX
     }
 
@@ -134,8 +141,8 @@ impl Gather {
                 composed = Some(record);
             }
             let body = segment.body(record);
-            self.records += 1;
-            self.total += self.head.len() + body.len();
+            self.extent.records += 1;
+            self.extent.total += self.head.len() + body.len();
             self.staged.extend_from_slice(&self.head);
             if body.len() < STAGED_BODY_MAX {
                 self.staged.extend_from_slice(body);
@@ -155,8 +162,8 @@ impl Gather {
                 return false;
             }
             let (text, _) = segment.head(record);
-            self.records += 1;
-            self.total += text.len();
+            self.extent.records += 1;
+            self.extent.total += text.len();
             self.staged.extend_from_slice(text);
         }
         true
@@ -283,7 +290,7 @@ impl Outbox {
     /// Drops what was written of a gathering.
     pub(crate) fn advance(
         &mut self,
-        gathered: &Gather,
+        gathered: Extent,
         written: usize,
         spool: &mut Spool,
         sids: &mut SidTable,
@@ -395,10 +402,10 @@ mod tests {
         fn write(&mut self, most: usize) -> Vec<u8> {
             self.outbox.gather(&self.spool, &self.sids, &mut self.gather);
             let mut bytes: Vec<u8> = self.gather.slices(&self.spool).flatten().copied().collect();
-            assert_eq!(bytes.len(), self.gather.total());
+            assert_eq!(bytes.len(), self.gather.extent().total);
             bytes.truncate(most);
             let (spool, sids) = (&mut self.spool, &mut self.sids);
-            self.outbox.advance(&self.gather, bytes.len(), spool, sids);
+            self.outbox.advance(self.gather.extent(), bytes.len(), spool, sids);
             bytes
         }
     }

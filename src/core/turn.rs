@@ -19,7 +19,6 @@ use super::clients::Client;
 use super::close::CloseReason;
 use super::ids::{ConnId, ShardId, Slot};
 use super::intake::read_size;
-use super::outbox::PARTS_MAX;
 use super::review::Settings;
 use super::shard::ip_of;
 use super::shard::{Closed, Shard, VISITS_PER_TURN};
@@ -46,12 +45,6 @@ pub struct HandingOffInterest(());
 /// Messages go to peers.
 #[derive(Debug)]
 pub struct HandingOffData(());
-/// Outboxes go to sockets.
-#[derive(Debug)]
-pub struct Writing {
-    left: usize,
-    client: Option<ConnId>,
-}
 /// Timers, sweeps and closed connections.
 #[derive(Debug)]
 pub struct Ticking(());
@@ -357,79 +350,7 @@ impl Turn<HandingOffData> {
     /// On to writing: everything staged is visible to peers (I2).
     pub fn write(self) -> Turn<Writing> {
         debug_assert_eq!(self.shard.mesh.staged(), 0, "everything staged is handed off (I2)");
-        Turn { shard: self.shard, phase: Writing { left: WRITES_PER_TURN, client: None } }
-    }
-}
-
-impl Turn<Writing> {
-    /// The next client with bytes to write, within the turn's budget; its bytes are gathered.
-    pub fn poll_write(&mut self) -> Option<ConnId> {
-        if self.phase.left == 0 {
-            return None;
-        }
-        self.phase.left -= 1;
-        let slot = self.shard.clients.poll_dirty()?;
-        self.shard.clients.gather(slot);
-        let id = self.shard.clients.get(slot).id;
-        self.phase.client = Some(id);
-        Some(id)
-    }
-
-    /// The bytes of the client that [`Turn::poll_write`] named, in at most
-    /// [`Turn::SLICES_MAX`] pieces.
-    pub fn slices(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.shard.clients.gather.slices(&self.shard.clients.spool)
-    }
-
-    /// Most pieces of one write.
-    pub const SLICES_MAX: usize = PARTS_MAX;
-
-    /// What the write achieved.
-    pub fn handle_written(&mut self, outcome: WriteOutcome) {
-        let Some(id) = self.phase.client.take() else { return };
-        let Some(slot) = self.shard.clients.resolve(id) else { return };
-        let (WriteOutcome::Bytes(written) | WriteOutcome::Held(written)) = outcome else {
-            if self.shard.clients.get(slot).closing.is_some() {
-                self.shard.clients.discard(slot);
-                self.shard.finish_close(slot);
-            } else {
-                self.shard.clients.doom(slot, CloseReason::WriteError);
-            }
-            return;
-        };
-        let total = self.shard.clients.gather.total();
-        self.shard.clients.advance(slot, written);
-        if written > 0 {
-            self.shard.note_progress(slot);
-        }
-        let held = matches!(outcome, WriteOutcome::Held(_));
-        if written < total || held {
-            self.shard.clients.get_mut(slot).places.held = held;
-            self.shard.note_blocked(slot, written);
-        } else if self.shard.clients.get(slot).outbox.is_empty() {
-            self.shard.clients.get_mut(slot).places.waiting = false;
-            self.shard.finish_close(slot);
-        } else {
-            self.shard.clients.mark_dirty(slot);
-        }
-    }
-
-    /// On to the tick.
-    pub fn tick(mut self) -> Turn<Ticking> {
-        if self.shard.is_waiting() {
-            // Nothing here may be heard of by anybody before its clients are its own.
-            return Turn { shard: self.shard, phase: Ticking(()) };
-        }
-        self.shard.writes_first = self.shard.clients.has_writable_backlog();
-        self.shard.settle_closings();
-        self.shard.fire_timers();
-        self.shard.shed();
-        self.shard.settle_closings();
-        self.shard.sweep_leaving();
-        self.shard.review_clients();
-        self.shard.tell_clients();
-        self.shard.retire_own_client();
-        Turn { shard: self.shard, phase: Ticking(()) }
+        Turn { shard: self.shard, phase: Writing::new() }
     }
 }
 
@@ -480,8 +401,9 @@ fn can_read(client: &Client) -> bool {
     !client.places.parked && client.closing.is_none() && !client.places.input_ended
 }
 
-/// Writes of one turn, over all clients in turn: who has more comes back behind the others.
-const WRITES_PER_TURN: usize = 512;
+pub use writing::{Aside, Writing};
+
+mod writing;
 
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,7 @@ use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
 use fanfare::core::shard::{Closed, Shard};
 use fanfare::core::time::Instant;
 use fanfare::core::turn::{
-    Draining, HandingOffData, HandingOffInterest, Polled, Reading, Ticking, Turn, WriteOutcome,
-    Writing,
+    Aside, Draining, HandingOffData, HandingOffInterest, Polled, Reading, Ticking, Turn, Writing,
 };
 
 use super::journal::{Checked, Event, Violation, fail};
@@ -83,6 +82,8 @@ pub(crate) struct Host {
     pub(crate) withheld: Vec<(ShardId, Box<Batch>)>,
     /// How many batches a drain may take from each peer, where a mutation looks too early.
     pub(crate) seen_early: Vec<usize>,
+    /// Writes that were set aside in the present turn, with their bytes.
+    pub(crate) asides: Vec<(Aside, Vec<u8>)>,
 }
 
 impl Host {
@@ -107,6 +108,7 @@ impl Host {
             decisions: Vec::new(),
             has_questions: false,
             withheld: Vec::new(),
+            asides: Vec::new(),
             seen_early: vec![0; shards],
         }
     }
@@ -175,7 +177,7 @@ impl World {
         Ok(())
     }
 
-    fn note_shard(&mut self, shard: usize, phase: &'static str, about: usize) {
+    pub(crate) fn note_shard(&mut self, shard: usize, phase: &'static str, about: usize) {
         self.journal.note(Event::Shard { shard, phase, about });
     }
 
@@ -383,7 +385,7 @@ impl World {
     }
 
     /// Pushes one batch that a mutation held back.
-    fn release_one(&mut self, me: usize) -> Result<bool, Violation> {
+    pub(crate) fn release_one(&mut self, me: usize) -> Result<bool, Violation> {
         if self.hosts[me].withheld.is_empty() {
             return Ok(false);
         }
@@ -405,31 +407,6 @@ impl World {
             return fail("bounds", format!("{length} batches from shard {me} to {}", peer.index()));
         }
         Ok(())
-    }
-
-    fn write_one(&mut self, me: usize, mut turn: Turn<Writing>) -> Result<Stage, Violation> {
-        let Some(id) = turn.poll_write() else {
-            if self.mutation == Mutation::WriteBeforeHandOff && self.release_one(me)? {
-                return Ok(Stage::Writing(turn));
-            }
-            return Ok(Stage::Ticking(turn.tick()));
-        };
-        let client = self.hosts[me].clients[&id.token()];
-        let pieces = turn.slices().count();
-        if pieces > Turn::<Writing>::SLICES_MAX {
-            fail("bounds", format!("{pieces} pieces in one write"))?;
-        }
-        let outcome = self.clients[client].socket.write(turn.slices());
-        if let WriteOutcome::Bytes(1..) | WriteOutcome::Held(1..) = outcome {
-            self.clients[client].last_taken = self.hosts[me].turn_time;
-        }
-        turn.handle_written(outcome);
-        self.note_shard(me, "writes client", client);
-        let is_stalled = self.clients[client].stalled_until > self.journal.step;
-        if !self.is_calm && !is_stalled && self.rng.percent(self.swarm.eager_share) {
-            self.receive(client, usize::MAX)?;
-        }
-        Ok(Stage::Writing(turn))
     }
 
     fn finish_turn(&mut self, me: usize, mut turn: Turn<Ticking>) -> Result<Stage, Violation> {

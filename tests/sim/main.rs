@@ -32,3 +32,4 @@ mod scenarios;
 mod waking;
 mod workload;
 mod world;
+mod writing;
