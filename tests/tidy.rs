@@ -113,6 +113,10 @@ fn the_rules_of_shape_can_fail() {
     assert_eq!(count(shape::headers, path, "fn a() {}"), 1);
     assert_eq!(count(shape::headers, "src/lib.rs", "//! For this.\nfn a() {}"), 1);
     assert_eq!(count(shape::headers, "src/lib.rs", "//! A.\n#![forbid(unsafe_code)]\n"), 0);
+    let allow = ["//! A.\n#![allow(unsafe", "_code)]\n"].concat();
+    assert_eq!(count(shape::headers, "uring/src/linux.rs", &allow), 0);
+    assert_eq!(count(shape::headers, path, &allow), 1);
+    assert_eq!(count(shape::headers, "uring/src/lib.rs", "//! A.\n"), 1);
     assert_eq!(count(shape::names, "src/core/utils.rs", ""), 1);
     assert_eq!(count(shape::names, "src/misc/mod.rs", ""), 1);
     assert_eq!(count(shape::names, "src/core/utility.rs", ""), 0);
