@@ -59,6 +59,30 @@ fn brought_work_is_seen_or_wakes() {
     });
 }
 
+/// A shard that spins looks at its queues without having announced anything: nobody wakes it then,
+/// and what it has not seen by the time it sleeps is seen, or wakes it, all the same.
+#[test]
+fn who_looks_for_work_before_sleeping_misses_none() {
+    loom::model(|| {
+        let door = Arc::new(Door::new());
+        let other = Arc::clone(&door);
+        let bringer = thread::spawn(move || {
+            other.work.store(1, Ordering::Relaxed);
+            if other.bell.must_wake_for_work() {
+                other.woken.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut has_seen = false;
+        for _ in 0..2 {
+            has_seen = has_seen || door.work.load(Ordering::Relaxed) > 0;
+            assert!(door.woken.load(Ordering::Relaxed) == 0, "who is awake is not woken");
+        }
+        let sleeps = !has_seen && door.may_sleep(Sleep::ForWork);
+        bringer.join().expect("no panic");
+        assert!(!sleeps || door.woken.load(Ordering::Relaxed) == 1);
+    });
+}
+
 #[test]
 fn a_returned_batch_is_seen_or_wakes_who_waits_for_it() {
     loom::model(|| {

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use mio::{Poll, Waker};
 
 use super::supervisor::{Alarm, Ended};
-use crate::config::Config;
+use crate::config::{Config, IoUring};
 use crate::core::arrival::Entrance;
 use crate::core::policy::Policy;
 use crate::core::shard::{Shard, ShardSetup};
@@ -18,9 +18,10 @@ use crate::io::desk::Desk;
 use crate::io::doorkeeper::{Doorkeeper, Task};
 use crate::io::exchange::Exchange;
 use crate::io::ledger::Ledger;
-use crate::io::log::Log;
+use crate::io::log::{Level, Line, Log};
 use crate::io::reactor::Reactor;
 use crate::io::resolver::Resolver;
+use crate::io::volley::Volley;
 use crate::io::worker::WorkerPool;
 
 /// What shards are begun with.
@@ -76,7 +77,9 @@ pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
         let (resolver, policy) = (Arc::clone(resolver), Arc::clone(policy));
         let doorkeeper = Doorkeeper::new(id, workers, ledger, resolver, policy);
         let exchange = Arc::clone(&exchange);
-        let reactor = Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline);
+        let reactor = Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline)
+            .spinning(config.spin_ns)
+            .sending_by(volley(config.io_uring, log)?);
         let name = format!("shard-{}", id.index());
         let alarm = Alarm(Arc::clone(ended));
         threads.push(std::thread::Builder::new().name(name).spawn(move || {
@@ -86,6 +89,24 @@ pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
         })?);
     }
     Ok(Begun { exchange, threads, workers })
+}
+
+/// A shard's ring, if there is to be one.
+fn volley(wish: IoUring, log: &Log) -> io::Result<Option<Volley>> {
+    if wish == IoUring::Off {
+        return Ok(None);
+    }
+    match Volley::new() {
+        Ok(volley) => Ok(Some(volley)),
+        Err(error) if wish == IoUring::On => {
+            let text = format!("io_uring is to be on, and the system refuses it: {error}");
+            Err(io::Error::new(error.kind(), text))
+        }
+        Err(error) => {
+            log.debug(|| Line::new(Level::Debug, format!("Doing without io_uring: {error}")));
+            Ok(None)
+        }
+    }
 }
 
 /// A number that nobody can guess.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::flags::{Flag, Flags, Value};
 use super::options::Id;
 use crate::config::listen::{Address, Certificate, Tls};
-use crate::config::{Config, Limits, Listener, LogFormat, Secret, Syslog};
+use crate::config::{Config, IoUring, Limits, Listener, LogFormat, Secret, Syslog};
 
 /// What is configured when nothing is said.
 pub(super) fn base() -> Config {
@@ -39,6 +39,7 @@ fn set(config: &mut Config, flag: &Flag) -> Result<(), String> {
         Value::Text(text) => return set_text(config, flag.id, text),
         Value::Integer(number) => return set_integer(config, flag, *number),
         Value::Size(bytes) => set_size(&mut config.limits, flag.id, *bytes),
+        Value::Time(time) if flag.id == Id::Spin => return set_spin(config, *time),
         Value::Time(time) => set_time(&mut config.limits, flag.id, *time),
         Value::Secret(_) => {}
     }
@@ -84,6 +85,10 @@ fn set_text(config: &mut Config, id: Id, text: &str) -> Result<(), String> {
         Id::LogFormat => {
             let format = LogFormat::named(text);
             config.log_format = format.ok_or("-log_format must be 'text' or 'json'")?;
+        }
+        Id::IoUring => {
+            let wish = IoUring::named(text);
+            config.io_uring = wish.ok_or("-io-uring must be 'auto', 'on' or 'off'")?;
         }
         Id::RemoteSyslog => config.syslog = given().map(Syslog::Remote),
         _ => {}
@@ -163,6 +168,15 @@ fn set_time(limits: &mut Limits, id: Id, time: Duration) {
         Id::PingInterval => limits.ping_interval_ns = ns,
         _ => {}
     }
+}
+
+fn set_spin(config: &mut Config, time: Duration) -> Result<(), String> {
+    let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    if ns > Config::SPIN_NS_MAX {
+        return Err("-spin must not be longer than a second".to_owned());
+    }
+    config.spin_ns = ns;
+    Ok(())
 }
 
 /// The listener of the classic options, made if there is none.

@@ -7,6 +7,7 @@ pub mod access;
 mod duration;
 mod file;
 pub mod import_map;
+mod io_uring;
 mod limits;
 pub mod listen;
 mod load;
@@ -19,6 +20,7 @@ pub mod transform;
 pub mod websocket;
 
 pub use access::Access;
+pub use io_uring::IoUring;
 pub use limits::{Limits, LimitsError};
 pub use listen::Listener;
 pub use load::{ConfigErrors, load};
@@ -90,6 +92,10 @@ pub struct Config {
     pub server_name: String,
     /// How many shards, each with a thread of its own; at most [`Config::SHARDS_MAX`].
     pub shards: usize,
+    /// Whether shards hand many sends to the kernel in one call.
+    pub io_uring: IoUring,
+    /// How long a shard without work looks for some before it sleeps, in nanoseconds.
+    pub spin_ns: u64,
     /// File that receives the process id.
     pub pid_file: Option<String>,
     /// File that receives the log instead of standard error.
@@ -143,6 +149,8 @@ impl Config {
     pub const LAME_DUCK_DURATION_NS: u64 = 120_000_000_000;
     /// `lame_duck_grace_period` unless the file says otherwise.
     pub const LAME_DUCK_GRACE_NS: u64 = 10_000_000_000;
+    /// Longest `spin`: a core that is busy for longer without work serves nobody.
+    pub const SPIN_NS_MAX: u64 = 1_000_000_000;
 }
 
 impl Default for Config {
@@ -153,6 +161,8 @@ impl Default for Config {
             monitoring: Monitoring::default(),
             server_name: String::new(),
             shards: 1,
+            io_uring: IoUring::default(),
+            spin_ns: 0,
             pid_file: None,
             log_file: None,
             log_size_max: 0,

@@ -90,6 +90,8 @@ fn fixed(old: &Config, new: &Config) -> Vec<String> {
     let mut fixed = Fixed::default();
     fixed.same("ServerName", &old.server_name, &new.server_name);
     fixed.same("Shards", old.shards, new.shards);
+    fixed.same("IoUring", old.io_uring, new.io_uring);
+    fixed.same("Spin", old.spin_ns, new.spin_ns);
     fixed.same("NoHeaderSupport", old.no_headers, new.no_headers);
     places(&mut fixed, &old.listeners, &new.listeners);
     monitoring(&mut fixed, &old.monitoring, &new.monitoring);
@@ -461,6 +463,7 @@ mod tests {
                 "server_name: b",
                 "config reload not supported for ServerName: old=a, new=b",
             ),
+            ("spin: '1s'", "", "config reload not supported for Spin: old=1000000000, new=0"),
             ("shards: 1", "shards: 2", "config reload not supported for Shards: old=1, new=2"),
             (
                 "port: 4222",

@@ -197,15 +197,20 @@ impl Exchange {
     /// Announces sleep; says whether it may begin, because nothing has come meanwhile (I10).
     pub(crate) fn may_sleep(&self, me: ShardId, sleep: Sleep) -> bool {
         self.door(me).bell.announce(sleep);
-        let brought = self.shards().any(|peer| !self.pair(peer, me).forward.is_empty());
-        let credit = sleep == Sleep::ForWorkOrCredit
-            && self.shards().any(|peer| !self.pair(me, peer).back.is_empty());
-        let door = self.door(me);
-        if brought || credit || !door.mail.is_empty() || !door.decided.is_empty() {
+        if self.has_brought(me, sleep) {
             self.awake(me);
             return false;
         }
         true
+    }
+
+    /// Whether something has come for a shard that is about to sleep.
+    pub(crate) fn has_brought(&self, me: ShardId, sleep: Sleep) -> bool {
+        let brought = self.shards().any(|peer| !self.pair(peer, me).forward.is_empty());
+        let credit = sleep == Sleep::ForWorkOrCredit
+            && self.shards().any(|peer| !self.pair(me, peer).back.is_empty());
+        let door = self.door(me);
+        brought || credit || !door.mail.is_empty() || !door.decided.is_empty()
     }
 
     pub(crate) fn awake(&self, me: ShardId) {

@@ -18,6 +18,8 @@ use super::lobby::Lobby;
 use super::log::{Level, Line, Log};
 use super::socket::Sockets;
 use super::sparse::Sparse;
+use super::spin::Spin;
+use super::volley::Volley;
 use super::who::Who;
 use crate::core::ids::ShardId;
 use crate::core::report::{Page, Rows};
@@ -47,6 +49,8 @@ pub(crate) struct Reactor {
     turned_down: Vec<Asker>,
     stop_deadline_ns: u64,
     stop: Option<Stop>,
+    spin: Spin,
+    volley: Option<Volley>,
 }
 
 /// A stop under way: nothing is read any more.
@@ -83,7 +87,19 @@ impl Reactor {
             turned_down: Vec::new(),
             stop_deadline_ns,
             stop: None,
+            spin: Spin::default(),
+            volley: None,
         }
+    }
+
+    /// Looks for work for so many nanoseconds before it sleeps.
+    pub(crate) fn spinning(self, for_ns: u64) -> Self {
+        Self { spin: Spin::new(for_ns), ..self }
+    }
+
+    /// Sends to many clients at once by a ring, if there is one.
+    pub(crate) fn sending_by(self, volley: Option<Volley>) -> Self {
+        Self { volley, ..self }
     }
 
     /// The token of a shard's waker.
@@ -115,15 +131,41 @@ impl Reactor {
     fn wait(&mut self, shard: &Shard, events: &mut Events) -> io::Result<()> {
         let sleep = if shard.wants_batches() { Sleep::ForWorkOrCredit } else { Sleep::ForWork };
         let has_work = shard.has_work() || self.lobby.has_work() || self.has_errands();
+        if self.spin.is_wanted() && !has_work && self.look(shard, sleep, events)? {
+            self.spin.note_work(self.clock.now());
+            return Ok(());
+        }
         let may_sleep = !has_work && self.exchange.may_sleep(self.me, sleep);
         let timeout = if may_sleep { self.timeout(shard) } else { Some(Duration::ZERO) };
         let polled = self.poll.poll(events, timeout);
         if may_sleep {
             self.exchange.awake(self.me);
         }
+        if self.spin.is_wanted() && (!may_sleep || !events.is_empty()) {
+            self.spin.note_work(self.clock.now());
+        }
         match polled {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Looks for a cause until the time for that is over. Says whether there is one.
+    fn look(&mut self, shard: &Shard, sleep: Sleep, events: &mut Events) -> io::Result<bool> {
+        loop {
+            let timeout = self.timeout(shard);
+            if self.spin.is_over(self.clock.now()) || timeout.is_some_and(|left| left.is_zero()) {
+                return Ok(false);
+            }
+            match self.poll.poll(events, Some(Duration::ZERO)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            if !events.is_empty() || self.exchange.has_brought(self.me, sleep) {
+                return Ok(true);
+            }
+            // Where others want the core, they are what it is better used for.
+            std::thread::yield_now();
         }
     }
 
@@ -313,6 +355,13 @@ impl Reactor {
     }
 
     fn write(&mut self, turn: &mut Turn<Writing>) {
+        if let Some(volley) = &mut self.volley
+            && let Err(error) = volley.write(turn, &mut self.sockets)
+        {
+            self.volley = None;
+            let text = format!("Error sending by io_uring, going on without: {error}");
+            self.log.line(Level::Error, text);
+        }
         while let Some(client) = turn.poll_write() {
             let outcome = self.sockets.write(client, turn);
             turn.handle_written(outcome);

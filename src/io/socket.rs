@@ -239,7 +239,7 @@ fn write(stream: &Stream, turn: &Turn<Writing>) -> WriteOutcome {
     outcome(stream.write_vectored(&slices[..used]))
 }
 
-fn outcome(written: io::Result<usize>) -> WriteOutcome {
+pub(super) fn outcome(written: io::Result<usize>) -> WriteOutcome {
     match written {
         Ok(bytes) => WriteOutcome::Bytes(bytes),
         Err(error) if would_block(&error) => WriteOutcome::Bytes(0),

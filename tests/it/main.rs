@@ -21,6 +21,7 @@ mod descriptors;
 mod files;
 mod foreign;
 mod health;
+mod io_uring;
 mod json_log;
 mod lame_duck;
 mod lifecycle;

@@ -182,6 +182,10 @@ fn routes_need_a_cluster() {
 fn limits_are_checked_together() {
     assert!(refused("--max_payload 2MB --max_pending 1MB").contains("max_payload"));
     assert!(refused("--shards 0").contains("shards"));
+    assert!(refused("--io-uring maybe").contains("'auto', 'on' or 'off'"));
+    assert!(refused("--spin 2s").contains("a second"));
+    let config = parse("--io-uring off --spin 30us");
+    assert_eq!((config.io_uring, config.spin_ns), (IoUring::Off, 30_000));
     assert!(refused("--shards 65").contains("shards"));
     assert!(refused("--max_connections=-1").contains("max_connections"));
 }

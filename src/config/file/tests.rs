@@ -5,7 +5,7 @@
 mod access;
 
 use super::super::listen::{Address, Listener};
-use super::super::{Config, Files, Limits, LogFormat, Syslog, load};
+use super::super::{Config, Files, IoUring, Limits, LogFormat, Syslog, load};
 
 struct One(String);
 
@@ -78,6 +78,7 @@ fn every_key_that_is_suggested_is_known() {
 fn keys_of_the_top_level_have_their_places() {
     let config = config(
         "server_name: n\nserver_tags: [ A, b, a ]\nserver_metadata { k: v }\nshards: 3\n\
+         io_uring: off\nspin: \"50us\"\n\
          pid_file: p\nports_file_dir: d\nwatch: yes\nno_header_support: on\n\
          lame_duck_duration: \"1m\"\nlame_duck_grace_period: \"2s\"\ndebug: true\n\
          trace_verbose: true\nlogtime: false\nlogtime_utc: true\nlog_file: l\nlog_format: json\n\
@@ -91,6 +92,7 @@ fn keys_of_the_top_level_have_their_places() {
     assert_eq!(config.server_name, "n");
     assert_eq!(config.server_tags, ["a", "b"]);
     assert_eq!(config.server_metadata, [("k".to_owned(), "v".to_owned())]);
+    assert_eq!((config.io_uring, config.spin_ns), (IoUring::Off, 50_000));
     assert_eq!((config.shards, config.watch, config.no_headers), (3, true, true));
     assert_eq!(config.pid_file.as_deref(), Some("p"));
     assert_eq!(config.ports_file_dir.as_deref(), Some("d"));
@@ -123,6 +125,23 @@ fn keys_of_the_top_level_have_their_places() {
         ..Limits::default()
     };
     assert_eq!(config.limits, limits);
+}
+
+#[test]
+fn how_shards_send_and_wait_is_one_of_a_few_things() {
+    for (text, wish) in [("auto", IoUring::Auto), ("on", IoUring::On), ("off", IoUring::Off)] {
+        assert_eq!(config(&format!("io_uring: {text}")).io_uring, wish);
+        assert_eq!(wish.to_string(), text);
+    }
+    for (text, why) in [
+        ("io_uring: 1", "io_uring must be 'auto', 'on' or 'off'"),
+        ("io_uring: perhaps", "io_uring must be 'auto', 'on' or 'off'"),
+        ("spin: \"1001ms\"", "spin must not be longer than a second"),
+    ] {
+        let refused = load("f.conf", &mut One(text.to_owned()), Config::default());
+        let errors = refused.expect_err(text).to_string();
+        assert!(errors.contains(why), "{errors}");
+    }
 }
 
 #[test]

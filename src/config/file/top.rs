@@ -4,7 +4,7 @@
 
 use super::super::duration;
 use super::super::text::{Entry, Map, Value};
-use super::super::{Config, LogFormat, Syslog};
+use super::super::{Config, IoUring, LogFormat, Syslog};
 use super::findings::{Findings, set};
 
 /// Keys about the broker itself.
@@ -13,6 +13,8 @@ pub(super) const NAMES: &[&str] = &[
     "server_tags",
     "server_metadata",
     "shards",
+    "io_uring",
+    "spin",
     "pid_file",
     "pidfile",
     "ports_file_dir",
@@ -110,6 +112,13 @@ pub(super) fn name(
                 }
             }
         }
+        "io_uring" => io_uring(found, config, entry),
+        "spin" => match found.duration(entry) {
+            Some(time) if time > Config::SPIN_NS_MAX => {
+                found.error(entry.node.at, "spin must not be longer than a second");
+            }
+            time => set(&mut config.spin_ns, time),
+        },
         "pid_file" | "pidfile" => path(found, entry, &mut config.pid_file),
         "ports_file_dir" => path(found, entry, &mut config.ports_file_dir),
         "watch" => set(&mut config.watch, found.boolean(entry)),
@@ -129,6 +138,20 @@ pub(super) fn name(
         _ => return false,
     }
     true
+}
+
+/// `on` and `off` are truth values to the language.
+fn io_uring(found: &mut Findings<'_>, config: &mut Config, entry: &Entry) {
+    let wish = match &entry.node.value {
+        Value::Boolean(true) => Some(IoUring::On),
+        Value::Boolean(false) => Some(IoUring::Off),
+        Value::Text(text) => IoUring::named(text),
+        _ => None,
+    };
+    match wish {
+        Some(wish) => config.io_uring = wish,
+        None => found.error(entry.node.at, "io_uring must be 'auto', 'on' or 'off'"),
+    }
 }
 
 /// A path; an empty one is none.
