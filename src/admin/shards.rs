@@ -77,7 +77,7 @@ pub(super) fn begin(plan: &Plan<'_>, desk: Desk) -> io::Result<Begun> {
         let (resolver, policy) = (Arc::clone(resolver), Arc::clone(policy));
         let doorkeeper = Doorkeeper::new(id, workers, ledger, resolver, policy);
         let exchange = Arc::clone(&exchange);
-        let reactor = Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline)
+        let reactor = Reactor::new(id, poll, exchange, doorkeeper, clock, log.clone(), deadline)?
             .spinning(config.spin_ns)
             .sending_by(volley(config.io_uring, log)?);
         let name = format!("shard-{}", id.index());

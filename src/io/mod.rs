@@ -28,6 +28,7 @@ pub(crate) mod meter;
 pub(crate) mod moving;
 pub(crate) mod reactor;
 pub(crate) mod resolver;
+mod sleep_timer;
 mod socket;
 mod sparse;
 mod spin;

@@ -16,6 +16,7 @@ use super::doorkeeper::Doorkeeper;
 use super::exchange::{Exchange, Mail};
 use super::lobby::Lobby;
 use super::log::{Level, Line, Log};
+use super::sleep_timer::SleepTimer;
 use super::socket::Sockets;
 use super::sparse::Sparse;
 use super::spin::Spin;
@@ -34,6 +35,7 @@ use crate::core::turn::{Draining, HandingOffInterest, Polled, Reading, Ticking, 
 pub(crate) struct Reactor {
     pub(super) me: ShardId,
     pub(super) poll: Poll,
+    timer: SleepTimer,
     pub(super) exchange: Arc<Exchange>,
     pub(super) sockets: Sockets,
     pub(super) lobby: Lobby,
@@ -71,9 +73,10 @@ impl Reactor {
         clock: Clock,
         log: Log,
         stop_deadline_ns: u64,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        Ok(Self {
             me,
+            timer: SleepTimer::new(&poll)?,
             poll,
             exchange,
             sockets: Sockets::default(),
@@ -89,7 +92,7 @@ impl Reactor {
             stop: None,
             spin: Spin::default(),
             volley: None,
-        }
+        })
     }
 
     /// Looks for work for so many nanoseconds before it sleeps.
@@ -136,7 +139,7 @@ impl Reactor {
             return Ok(());
         }
         let may_sleep = !has_work && self.exchange.may_sleep(self.me, sleep);
-        let timeout = if may_sleep { self.timeout(shard) } else { Some(Duration::ZERO) };
+        let timeout = if may_sleep && self.set_timer(shard)? { None } else { Some(Duration::ZERO) };
         let polled = self.poll.poll(events, timeout);
         if may_sleep {
             self.exchange.awake(self.me);
@@ -153,8 +156,8 @@ impl Reactor {
     /// Looks for a cause until the time for that is over. Says whether there is one.
     fn look(&mut self, shard: &Shard, sleep: Sleep, events: &mut Events) -> io::Result<bool> {
         loop {
-            let timeout = self.timeout(shard);
-            if self.spin.is_over(self.clock.now()) || timeout.is_some_and(|left| left.is_zero()) {
+            let (due, now) = (self.next_due(shard), self.clock.now());
+            if self.spin.is_over(now) || due.is_some_and(|due| due <= now) {
                 return Ok(false);
             }
             match self.poll.poll(events, Some(Duration::ZERO)) {
@@ -173,12 +176,25 @@ impl Reactor {
         self.sockets.has_greeted() || !self.turned_down.is_empty()
     }
 
-    fn timeout(&self, shard: &Shard) -> Option<Duration> {
+    /// When something is due that nobody brings.
+    fn next_due(&self, shard: &Shard) -> Option<Instant> {
         let stop = self.stop.map(|stop| stop.farewell_at.unwrap_or(stop.end_at));
         let again = self.has_questions.then(|| self.clock.now().after_ns(ASK_AGAIN_NS));
-        let lobby = self.lobby.next_deadline();
-        let next = [shard.poll_timeout(), lobby, stop, again].into_iter().flatten().min()?;
-        Some(Duration::from_nanos(next.since_ns(self.clock.now())))
+        [shard.poll_timeout(), self.lobby.next_deadline(), stop, again].into_iter().flatten().min()
+    }
+
+    /// Makes sure that a sleep ends when something is due. Says whether that is still to come.
+    fn set_timer(&mut self, shard: &Shard) -> io::Result<bool> {
+        let Some(at) = self.next_due(shard) else { return Ok(true) };
+        if self.timer.is_set_for(at) {
+            return Ok(true);
+        }
+        let now = self.clock.now();
+        if at <= now {
+            return Ok(false);
+        }
+        self.timer.set(at, now)?;
+        Ok(true)
     }
 
     fn turn(&mut self, shard: Box<Shard>, events: &Events) -> Box<Shard> {
@@ -216,8 +232,13 @@ impl Reactor {
 
     fn note_events(&mut self, turn: &mut Turn<Polled>, events: &Events) {
         for event in events {
-            if event.token() == Self::WAKER {
-                continue;
+            match event.token() {
+                Self::WAKER => continue,
+                SleepTimer::TOKEN => {
+                    self.timer.note_gone_off();
+                    continue;
+                }
+                _ => {}
             }
             let who = Who::from_token(event.token().0 as u64);
             let client = match who {
