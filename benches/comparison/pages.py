@@ -26,6 +26,8 @@ class Facts(NamedTuple):
     rounds: int
     duration: str
     minutes: float
+    # Packets of the loopback that the kernel had no room for.
+    drops: int
     # Whether it is one round, or only a part, and so not to be quoted.
     is_trial: bool
 
@@ -97,6 +99,14 @@ def documentation(results, cast, facts):
     if busiest is not None:
         text = f"The busiest thread of the load client was at {busiest * 100:.0f} % of a core."
         parts.append(_paragraph(f"{text} The whole took {facts.minutes:.0f} minutes."))
+    if facts.drops:
+        parts.append(
+            _paragraph(
+                f"The kernel dropped {facts.drops} packets meanwhile "
+                "(net.core.netdev_max_backlog), each of which holds a connection up by 200 ms or "
+                "more: the machine was busy."
+            )
+        )
     parts += [_paragraph(f"Failed: {failure}") for failure in results.failures]
     return "\n".join(parts)
 

@@ -124,6 +124,15 @@ def load(leg, running, wishes, folder):
         return None, failure or "the load client printed no result"
 
 
+def dropped_packets():
+    """How many packets the kernel has dropped for want of room in a processor's queue."""
+    try:
+        with open("/proc/net/softnet_stat", encoding="utf-8") as file:
+            return sum(int(line.split()[1], 16) for line in file)
+    except OSError:
+        return 0
+
+
 def machine():
     """The machine and its load, in one sentence."""
     model = "unknown processor"

@@ -93,7 +93,7 @@ class Pages(unittest.TestCase):
         redis = servers.Server("Redis", scenarios.REDIS, "redis {port}")
         results, _ = results_of("queue", {NATS: [run(1.0)], redis: [], OURS: [run(0.5)]})
         cast = pages.Cast(NATS, OURS, [redis], None)
-        facts = pages.Facts("c", "d", "m", [("x", "1")], 3, "2s", 1, False)
+        facts = pages.Facts("c", "d", "m", [("x", "1")], 3, "2s", 1, 0, False)
         row = pages.readme(results, cast, facts).splitlines()[-1]
         self.assertEqual(row, "| queue 2→8 128 B | 1.00 | – | 0.500 | **2.00×** | – | – | – |")
 
