@@ -17,6 +17,7 @@ use super::desk::Desk;
 use super::gate::Gate;
 use super::meter::{Meter, Reading};
 use super::moving::{Delivery, Rendezvous};
+use super::peak::Peak;
 use super::stream::Stream;
 use super::worker::Decided;
 use crate::core::arrival::Arrival;
@@ -26,6 +27,7 @@ use crate::core::report::Query;
 use crate::core::review::Settings;
 use crate::core::stats::Stats;
 use crate::core::system_requests::{Deed, SystemAnswer};
+use crate::core::time::Instant;
 use crate::core::tracing::TraceReport;
 
 /// What the supervisor sends to a shard.
@@ -87,6 +89,7 @@ struct Door {
     handshakes: AtomicU64,
     /// How long turns take, without their waiting; and messages, from read to write.
     turns: Meter,
+    longest: Peak,
     deliveries: Meter,
 }
 
@@ -119,6 +122,7 @@ impl Exchange {
             turned_away: AtomicU64::new(0),
             handshakes: AtomicU64::new(0),
             turns: Meter::new(),
+            longest: Peak::new(),
             deliveries: Meter::new(),
         };
         Self {
@@ -297,10 +301,21 @@ impl Exchange {
         self.door(shard).handshakes.load(Ordering::Relaxed)
     }
 
-    /// A shard's own meters: how long its turns take, and deliveries.
-    pub(super) fn meters(&self, me: ShardId) -> (&Meter, &Meter) {
+    /// A shard's own meter of deliveries.
+    pub(super) fn meter(&self, me: ShardId) -> &Meter {
+        &self.door(me).deliveries
+    }
+
+    /// Counts a turn of a shard that ends now; only the shard itself does.
+    pub(super) fn note_turn(&self, me: ShardId, ns: u64, now: Instant) {
         let door = self.door(me);
-        (&door.turns, &door.deliveries)
+        door.turns.count(ns, 1);
+        door.longest.note(ns, now);
+    }
+
+    /// The longest turns of a shard.
+    pub(crate) fn longest(&self, shard: ShardId) -> &Peak {
+        &self.door(shard).longest
     }
 
     /// How long turns of a shard have taken.

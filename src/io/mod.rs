@@ -26,6 +26,7 @@ pub mod log_line;
 pub mod log_sink;
 pub(crate) mod meter;
 pub(crate) mod moving;
+pub(crate) mod peak;
 pub(crate) mod reactor;
 pub(crate) mod resolver;
 mod sleep_timer;

@@ -223,8 +223,8 @@ impl Reactor {
     /// Counts how long the turn took, and the messages that it has written: one look at the clock.
     fn measure(&self, turn: &mut Turn<Ticking>, begun: Instant) {
         let now = self.clock.now();
-        let (turns, deliveries) = self.exchange.meters(self.me);
-        turns.count(now.since_ns(begun), 1);
+        self.exchange.note_turn(self.me, now.since_ns(begun), now);
+        let deliveries = self.exchange.meter(self.me);
         while let Some((since, times)) = turn.poll_delay() {
             deliveries.count(now.since_ns(since), times);
         }

@@ -67,6 +67,15 @@ fn metrics_are_in_order() {
     assert_eq!(sum(&text, "fanfare_account_messages_sent_total{account=\"A\"}"), 10);
     assert_eq!(sum(&text, "fanfare_listener_connections{listener=\"default\"}"), 1);
     assert!(sum(&text, "fanfare_turn_seconds_count") > 5);
+    let longest = |name: &str| {
+        let rows = text.lines().filter(|line| line.starts_with(name));
+        let seconds = rows.filter_map(|row| row.rsplit_once(' ')?.1.parse::<f64>().ok());
+        seconds.fold(0.0, f64::max)
+    };
+    assert!(longest("fanfare_turn_longest_seconds{") > 0.0);
+    // Both are of the same few seconds; the second is told in steps of 64 nanoseconds.
+    let lately = longest("fanfare_turn_longest_lately_seconds{");
+    assert!(lately <= longest("fanfare_turn_longest_seconds{") && lately > 0.0);
     assert!(sum(&text, "process_resident_memory_bytes") > 1_000_000);
     let buckets = text.lines().filter(|line| {
         line.starts_with("fanfare_delivery_latency_seconds_bucket") && line.contains("+Inf")

@@ -46,10 +46,11 @@ pub fn text(model: &Model) -> String {
         let connections = shard.connections;
         let pending = Unit::Bytes.show(shard.pending_bytes as f64);
         let turn = Unit::Micros.show(shard.turns.p99_us);
+        let longest = Unit::Micros.show(shard.longest_turn_lately_us);
         let busy = format!("{:.1} % busy, {connections} clients", shard.busy_percent);
         line(
             &format!("shard {}", shard.shard),
-            format!("{busy}, turn p99 {turn}, {pending} pending"),
+            format!("{busy}, turn p99 {turn}, longest {longest}, {pending} pending"),
         );
     }
     text.push('\n');

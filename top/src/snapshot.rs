@@ -122,6 +122,8 @@ pub struct Shard {
     #[serde(deserialize_with = "figure")]
     pub busy_percent: f64,
     pub turns: Times,
+    #[serde(deserialize_with = "figure")]
+    pub longest_turn_lately_us: f64,
 }
 
 /// `/connz`: a page of connections, and how many there are.

@@ -134,6 +134,7 @@ impl Monitor {
             self.measure_queues(metrics, shard);
             let words = ("fanfare_turn_seconds", "Time of a shard's turns, without waiting.");
             metrics.histogram(words, of_shard(shard), self.exchange.turns(shard));
+            self.measure_longest(metrics, shard);
             let words = (
                 "fanfare_delivery_latency_seconds",
                 "Time of a message from the read of its publisher's socket to the write to its \
@@ -141,6 +142,14 @@ impl Monitor {
             );
             metrics.histogram(words, of_shard(shard), self.exchange.deliveries(shard));
         }
+    }
+
+    fn measure_longest(&self, metrics: &mut Metrics, shard: ShardId) {
+        let (longest, now) = (self.exchange.longest(shard), self.calendar.now());
+        let words = ("fanfare_turn_longest_seconds", "The longest turn since the start.");
+        metrics.gauge(words, of_shard(shard), longest.ever_ns() as f64 / 1e9);
+        let words = ("fanfare_turn_longest_lately_seconds", "The longest turn of the last minute.");
+        metrics.gauge(words, of_shard(shard), longest.lately_ns(now) as f64 / 1e9);
     }
 
     fn measure_queues(&self, metrics: &mut Metrics, to: ShardId) {

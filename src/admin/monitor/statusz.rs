@@ -101,6 +101,9 @@ struct ShardStatus {
     #[serde(flatten)]
     counters: Counters,
     turns: Times,
+    /// The longest turn since the start, and of the last minute.
+    longest_turn_us: Number,
+    longest_turn_lately_us: Number,
     /// Part of the window that turns took.
     busy_percent: Number,
     mail_waiting: usize,
@@ -203,12 +206,15 @@ impl Monitor {
     fn shard_statuses(&self, look: &Look, before: &Look) -> Vec<ShardStatus> {
         let window = look.at - before.at;
         let pairs = look.turns.iter().zip(&before.turns);
+        let (us, clock_now) = (|ns: u64| rounded(ns as f64 / 1e3), self.calendar.now());
         let status = |(shard, (now, before)): (ShardId, (&Reading, &Reading))| {
             let busy = now.since(before).sum_ns as f64 / window.as_nanos().max(1) as f64;
             ShardStatus {
                 shard: shard.index(),
                 counters: Counters::new(&self.exchange.stats(shard)),
                 turns: times(now, before, window),
+                longest_turn_us: us(self.exchange.longest(shard).ever_ns()),
+                longest_turn_lately_us: us(self.exchange.longest(shard).lately_ns(clock_now)),
                 busy_percent: rounded(busy * 100.0),
                 mail_waiting: self.exchange.mail_waiting(shard),
                 mesh_waiting: self.mesh_waiting(shard),
