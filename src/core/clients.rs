@@ -47,6 +47,8 @@ pub(crate) struct Client {
     pub(crate) pings_out: u8,
     /// Bytes of the last message it published.
     pub(crate) last_len: u32,
+    /// The number of the last walk that it was caught up with for.
+    pub(crate) walked: u32,
     pub(crate) rtt_known: bool,
     pub(crate) messages_out: u64,
     pub(crate) bytes_out: u64,
@@ -190,6 +192,7 @@ impl Clients {
             greeted: false,
             pings_out: 0,
             last_len: 0,
+            walked: 0,
             rtt_known: false,
             messages_out: 0,
             bytes_out: 0,
@@ -351,6 +354,13 @@ impl Clients {
     pub(crate) fn let_all_be_ruled(&mut self) {
         for (_, client) in &mut self.slab {
             client.checks.ruled = true;
+        }
+    }
+
+    /// Lets walks be numbered from the first on.
+    pub(crate) fn forget_walks(&mut self) {
+        for (_, client) in &mut self.slab {
+            client.walked = 0;
         }
     }
 

@@ -12,6 +12,7 @@ impl Shard {
     /// Closes a client.
     pub(crate) fn kick(&mut self, number: ClientNumber) -> Met {
         let Some(slot) = self.outsider(number) else { return Met::Nobody };
+        self.catch_up(slot);
         self.clients.doom(slot, CloseReason::Kicked);
         self.settle_closings();
         Met::Done

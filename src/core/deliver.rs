@@ -19,12 +19,25 @@ pub(crate) struct Delivery<'m> {
     message: Message<'m>,
     length: usize,
     body_len: u64,
-    full: Option<RecordId>,
-    plain: Option<(RecordId, usize)>,
+    stored: Stored,
     delivered: u64,
     relayed: u64,
     /// Who published it, where that is a client of this shard.
     from: Option<Slot>,
+}
+
+/// The forms of a message that are in the spool: as published, and without headers with its length.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stored {
+    full: Option<RecordId>,
+    plain: Option<(RecordId, usize)>,
+}
+
+impl Stored {
+    /// The records.
+    pub(crate) fn records(&self) -> impl Iterator<Item = RecordId> + use<> {
+        [self.full, self.plain.map(|(record, _)| record)].into_iter().flatten()
+    }
 }
 
 /// When a receiver's permission to see a message is checked.
@@ -42,8 +55,7 @@ impl<'m> Delivery<'m> {
             length: message.len(),
             body_len: message.body_len() as u64,
             message,
-            full: None,
-            plain: None,
+            stored: Stored::default(),
             delivered: 0,
             relayed: 0,
             from: None,
@@ -60,21 +72,65 @@ impl<'m> Delivery<'m> {
         self.delivered + self.relayed
     }
 
-    /// Queues the message for every receiver in a list but one. Says how many were looked at.
+    /// A delivery that goes on where another one of the same message stopped.
+    pub(crate) fn resume(message: Message<'m>, stored: Stored, from: Option<Slot>) -> Self {
+        Self { stored, from, ..Self::new(message) }
+    }
+
+    pub(crate) fn message(&self) -> &Message<'m> {
+        &self.message
+    }
+
+    /// What of it is in the spool.
+    pub(crate) fn stored(&self) -> Stored {
+        self.stored
+    }
+
+    /// Who published the message, where that is a client of this shard.
+    pub(crate) fn publisher(&self) -> Option<Slot> {
+        self.from
+    }
+
+    /// Whether a publisher is here who may have to be told that nobody took it.
+    pub(crate) fn has_nobody(&self) -> bool {
+        self.from.is_some() && self.delivered() == 0
+    }
+
+    /// Queues the message for every receiver in a list but one, if there are no more than may
+    /// still be looked at. Says whether it did.
     pub(crate) fn deliver_to_all(
         &mut self,
         clients: &mut Clients,
         interest: &mut Interest,
+        visits_left: &mut usize,
         list: List,
         except: Option<Slot>,
-    ) -> usize {
+    ) -> bool {
         let members = interest.members_mut(list).as_mut_slice();
-        for member in &mut *members {
+        let Some(left) = visits_left.checked_sub(members.len()) else { return false };
+        *visits_left = left;
+        for member in members {
             if Some(member.client) != except {
                 self.deliver_to_member(clients, member, Check::AtDelivery);
             }
         }
-        members.len()
+        true
+    }
+
+    /// Queues the message for the receiver at one place of a list, unless its subscription has had
+    /// all that it asked for and only waits to be ended.
+    pub(crate) fn deliver_at(
+        &mut self,
+        clients: &mut Clients,
+        interest: &mut Interest,
+        list: List,
+        place: usize,
+    ) {
+        if let Some(member) = interest.members_mut(list).as_mut_slice().get_mut(place)
+            && (member.max == 0 || member.delivered < member.max)
+        {
+            self.deliver_to_member(clients, member, Check::AtDelivery);
+        }
     }
 
     /// Queues the message for the receiver at one place of a list. Says whether it took it.
@@ -161,7 +217,7 @@ impl<'m> Delivery<'m> {
 
     #[inline]
     fn as_published(&mut self, spool: &mut Spool) -> RecordId {
-        *self.full.get_or_insert_with(|| spool.append(&self.message))
+        *self.stored.full.get_or_insert_with(|| spool.append(&self.message))
     }
 
     fn trace(&self, clients: &mut Clients, member: &Member) {
@@ -172,7 +228,7 @@ impl<'m> Delivery<'m> {
     }
 
     fn without_headers(&mut self, spool: &mut Spool) -> (RecordId, usize) {
-        if let Some(known) = self.plain {
+        if let Some(known) = self.stored.plain {
             return known;
         }
         let message = &self.message;
@@ -193,6 +249,6 @@ impl<'m> Delivery<'m> {
         };
         let plain = head.message(body);
         let record = spool.append(&plain);
-        *self.plain.insert((record, plain.len()))
+        *self.stored.plain.insert((record, plain.len()))
     }
 }

@@ -8,6 +8,29 @@ use super::ids::Slot;
 use super::inbox::Inbox;
 use super::shard::{Closed, Shard};
 use super::timer::TimerKind;
+use super::turn::{Polled, Turn};
+
+impl Turn<Polled> {
+    /// The broker ends: whoever listens for that is told.
+    pub fn handle_end(&mut self) {
+        self.shard.note_leaving("SHUTDOWN");
+    }
+
+    /// Takes nothing more from clients: what is on its way between shards still arrives.
+    pub fn handle_quiesce(&mut self) {
+        self.shard.quiescent = true;
+    }
+
+    /// Marks every client to be closed: what waits for them is still written.
+    pub fn handle_shutdown(&mut self) {
+        self.shard.walk_to_the_end();
+        let slots: Vec<_> = self.shard.clients.iter().map(|client| client.id.slot).collect();
+        for slot in slots {
+            self.shard.clients.doom(slot, CloseReason::ServerShutdown);
+        }
+        self.shard.settle_closings();
+    }
+}
 
 impl Shard {
     /// Begins to close the clients that were marked.
@@ -19,10 +42,9 @@ impl Shard {
 
     /// Removes subscriptions of closing clients, a bounded number a turn.
     pub(crate) fn sweep_leaving(&mut self) {
-        let mut budget = SWEEP_PER_TURN;
-        while budget > 0 {
+        while self.sweeps_left > 0 {
             let Some(slot) = self.leaving.front().copied() else { return };
-            budget = self.end_subscriptions(slot, budget);
+            self.end_subscriptions(slot);
             if self.clients.get(slot).subs.len() == 0 {
                 self.leaving.pop_front();
                 self.finish_close(slot);
@@ -98,7 +120,7 @@ impl Shard {
             let end = now.after_ns(self.farewell_ns(slot));
             self.timers.insert(id, TimerKind::Deadline, end);
         }
-        self.end_subscriptions(slot, SWEEP_PER_TURN);
+        self.end_subscriptions(slot);
         if self.clients.get(slot).subs.len() > 0 {
             self.leaving.push_back(slot);
         } else {
@@ -106,19 +128,18 @@ impl Shard {
         }
     }
 
-    /// Ends up to `budget` subscriptions of a client; says what is left of the budget.
-    fn end_subscriptions(&mut self, slot: Slot, mut budget: usize) -> usize {
-        while budget > 0 {
-            let Some(sub) = self.clients.get_mut(slot).subs.pop() else { return budget };
+    /// Ends subscriptions of a client, as many as the turn may end.
+    fn end_subscriptions(&mut self, slot: Slot) {
+        while self.sweeps_left > 0 {
+            let Some(sub) = self.clients.get_mut(slot).subs.pop() else { return };
             self.remove_receiver(sub);
-            budget -= 1;
+            self.sweeps_left -= 1;
         }
-        budget
     }
 }
 
-/// Subscriptions of closing clients that one turn removes.
-const SWEEP_PER_TURN: usize = 64 * 1024;
+/// Subscriptions of closing clients that one turn removes, whoever's they are.
+pub(crate) const SWEEP_PER_TURN: usize = 16 * 1024;
 /// How long the last bytes of a closing client may take to leave, in nanoseconds.
 const FAREWELL_NS: u64 = 2_000_000_000;
 
@@ -130,7 +151,7 @@ mod tests {
     use super::super::ids::{ClientNumber, ShardId};
     use super::super::shard::ShardSetup;
     use super::super::time::Instant;
-    use super::super::turn::{ReadOutcome, Turn, WriteOutcome};
+    use super::super::turn::{ReadOutcome, WriteOutcome};
     use super::*;
     use crate::config::Limits;
 

@@ -110,7 +110,7 @@ impl Shard {
         self.parked_at = self.mesh.returned();
         self.yielded = false;
         for _ in 0..self.parked.len() {
-            if self.visits_left == 0 {
+            if self.visits_left == 0 && self.is_spent() {
                 self.yielded = true;
                 return;
             }
@@ -179,8 +179,7 @@ impl Shard {
         let mut operated = false;
         let mut last_line = LastLine::default();
         while !rest.is_empty() {
-            if self.visits_left == 0 {
-                self.yielded = true;
+            if self.visits_left == 0 && self.must_yield(slot) {
                 return self.park(slot, rest);
             }
             match decode::next_after(rest, &decode_limits, &mut last_line) {

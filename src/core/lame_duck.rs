@@ -72,6 +72,7 @@ impl Shard {
                     // It was not its turn yet.
                     self.tell_client(slot);
                 }
+                self.catch_up(slot);
                 self.clients.doom(slot, CloseReason::ServerShutdown);
                 count -= 1;
             }

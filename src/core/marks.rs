@@ -14,6 +14,8 @@ pub(crate) struct Places {
     pub(crate) parked: bool,
     /// Parked for being too fast; a timer lets it go on.
     pub(crate) paused: bool,
+    /// A message of its own is still being walked; it goes on when that is over.
+    pub(crate) walking: bool,
     /// In the list of clients to write.
     pub(crate) dirty: bool,
     /// The socket took less than it was given; it will say when it takes more.

@@ -77,6 +77,45 @@ impl<'a> Message<'a> {
     }
 }
 
+/// A message that is kept for later turns.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    head: HeadId,
+    prefix: Box<[u8]>,
+    suffix: Box<[u8]>,
+    body: Bytes,
+    header_len: Option<u32>,
+    reply_len: u32,
+}
+
+impl Kept {
+    pub(crate) fn new(message: &Message<'_>) -> Self {
+        Self {
+            head: message.head,
+            prefix: message.prefix.into(),
+            suffix: message.suffix.into(),
+            body: match message.body {
+                Body::Copied(bytes) => Bytes::copy_from_slice(bytes),
+                Body::Shared(bytes) => bytes.clone(),
+            },
+            header_len: message.header_len,
+            reply_len: message.reply_len,
+        }
+    }
+
+    /// The message.
+    pub(crate) fn message(&self) -> Message<'_> {
+        Message {
+            head: self.head,
+            prefix: &self.prefix,
+            suffix: &self.suffix,
+            body: Body::Shared(&self.body),
+            header_len: self.header_len,
+            reply_len: self.reply_len,
+        }
+    }
+}
+
 /// Room for one rendered head, kept while messages repeat it.
 #[derive(Debug)]
 pub(crate) struct Head {

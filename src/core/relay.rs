@@ -114,9 +114,11 @@ impl Shard {
         true
     }
 
-    /// Carries on what has reached the broker's own client; stops where a batch is missing.
-    pub(crate) fn carry_relays(&mut self) {
-        while let Some(relay) = self.clients.relays.pop() {
+    /// Carries on what has reached the broker's own client; stops where a batch is missing. Says
+    /// whether it stopped because it was enough for a turn.
+    pub(crate) fn carry_relays(&mut self) -> bool {
+        for _ in 0..RELAYS_PER_TURN {
+            let Some(relay) = self.clients.relays.pop() else { return false };
             let mut digits = [0; 10];
             let sid = self.clients.sids.text(relay.sid, &mut digits);
             let account = std::str::from_utf8(sid).ok().and_then(|sid| sid.parse().ok());
@@ -127,9 +129,10 @@ impl Shard {
             };
             if !self.carry(place, &relay) {
                 self.clients.relays.put_back(relay);
-                return;
+                return false;
             }
         }
+        !self.clients.relays.is_empty()
     }
 
     /// Gives up the broker's own client when it is the last one and nothing is owed.
@@ -230,6 +233,8 @@ impl Shard {
     }
 }
 
+/// Messages that are carried on in one go, which there are two of in a turn.
+const RELAYS_PER_TURN: usize = 1024;
 /// Messages that wait to be carried on.
 const RELAYS_MAX: usize = 64 * 1024;
 /// Bytes of them.

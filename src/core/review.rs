@@ -67,6 +67,7 @@ impl Shard {
             .filter(|client| Some(client.id.slot) != own && client.closing.is_none());
         let slots: Vec<Slot> = others.take(count).map(|client| client.id.slot).collect();
         for slot in slots {
+            self.catch_up(slot);
             self.clients.push_error(slot, &ProtocolError::MaxConnections);
             self.clients.doom(slot, CloseReason::MaxConnectionsExceeded);
         }
@@ -126,6 +127,7 @@ impl Shard {
         match bound {
             Ok(()) => self.revoke_subscriptions(slot),
             Err(refusal) => {
+                self.catch_up(slot);
                 let badge = self.clients.get(slot).badge.as_ref();
                 let user = badge.and_then(|badge| badge.admitted.as_ref()?.user.clone());
                 let claimant = user.map_or(Claimant::Nobody, Claimant::User);

@@ -27,6 +27,7 @@ use super::subs::List;
 use super::system_requests::PREFIX;
 use super::texts::TextId;
 use super::trace_tag::TRACED;
+use super::walks::Ground;
 
 impl Shard {
     /// Publishes one message of a client.
@@ -151,9 +152,10 @@ impl Shard {
             match self.interest.resolve_filter(*handle) {
                 Some(slot) => {
                     let (clients, interest) = (&mut self.clients, &mut self.interest);
-                    let visited =
-                        delivery.deliver_to_all(clients, interest, List::Plain(slot), None);
-                    self.visits_left = self.visits_left.saturating_sub(visited);
+                    let (left, list) = (&mut self.visits_left, List::Plain(slot));
+                    if !delivery.deliver_to_all(clients, interest, left, list, None) {
+                        self.ground().deliver(&mut delivery, slot, None);
+                    }
                 }
                 None => self.clients.stats.stale_handles += 1,
             }
@@ -189,6 +191,9 @@ impl Shard {
         let not_to = to.not_to.filter(|(shard, _)| *shard == self.id).map(|(_, client)| client);
         match draw_here(self, message, not_to) {
             Some((queue, position)) => {
+                if !self.walks.is_empty() {
+                    self.ground().catch_up_at(List::Queue(queue), position);
+                }
                 let (clients, interest) = (&mut self.clients, &mut self.interest);
                 delivery.deliver_to_one(clients, interest, List::Queue(queue), position);
             }
@@ -225,11 +230,11 @@ impl Shard {
         let queues = std::mem::take(&mut self.plan.queues);
         let client = self.clients.get(publisher);
         let not_to = (!client.choices.echo).then_some(client.id);
+        let mut looked_at = 0;
         for queues in queues.chunk_by(|a, b| a.0 == b.0) {
             let group = Group { interest: &self.interest, queues };
             let excluded = not_to.map_or(0, |_| own_members(&self.clients, publisher, queues));
-            let looked_at = not_to.map_or(0, |_| self.clients.get(publisher).subs.len());
-            self.visits_left = self.visits_left.saturating_sub(looked_at);
+            looked_at += not_to.map_or(0, |_| self.clients.get(publisher).subs.len());
             let able = Able { clients: &self.clients, not_to, subject: self.plan.subject() };
             let eligible = |queue: Slot, member: &Member| able.takes(&self.interest, queue, member);
             let Some(pick) = group.pick(excluded, eligible, &mut self.rng) else { continue };
@@ -237,6 +242,7 @@ impl Shard {
             self.plan.add_pick(pick, group.handles_of(peer));
         }
         self.plan.queues = queues;
+        self.spend(looked_at);
     }
 
     /// Stages the message to every peer in the plan, or to none. Says whether it did (I4).
@@ -262,13 +268,25 @@ impl Shard {
         let mut delivery = Delivery::new(self.head.message(body)).from(slot);
         let except = (!choices.echo).then_some(slot);
         for filter in &self.plan.filters {
-            let list = List::Plain(*filter);
-            let visited =
-                delivery.deliver_to_all(&mut self.clients, &mut self.interest, list, except);
-            self.visits_left = self.visits_left.saturating_sub(visited);
+            let (clients, interest) = (&mut self.clients, &mut self.interest);
+            let (left, list) = (&mut self.visits_left, List::Plain(*filter));
+            if !delivery.deliver_to_all(clients, interest, left, list, except) {
+                let ground = Ground {
+                    clients: &mut self.clients,
+                    interest: &mut self.interest,
+                    walks: &mut self.walks,
+                    visits_left: &mut self.visits_left,
+                };
+                ground.deliver(&mut delivery, *filter, except);
+            }
         }
         for (queue, position) in &self.plan.picks {
             let list = List::Queue(*queue);
+            if !self.walks.is_empty() {
+                let (clients, interest) = (&mut self.clients, &mut self.interest);
+                let (walks, visits_left) = (&mut self.walks, &mut self.visits_left);
+                Ground { clients, interest, walks, visits_left }.catch_up_at(list, *position);
+            }
             delivery.deliver_to_one(&mut self.clients, &mut self.interest, list, *position);
         }
         let delivered = delivery.delivered() > 0;
@@ -291,6 +309,10 @@ impl Shard {
             self.answer(slot, &ProtocolError::InvalidPublishSubject);
         }
         if choices.verbose {
+            if !self.walks.is_empty() {
+                // The plan may name what the end of a subscription would free: not before it.
+                self.ground().catch_up(slot);
+            }
             self.clients.push_fixed(slot, Fixed::Ok);
         }
     }
@@ -315,6 +337,9 @@ impl Shard {
         if permissions.is_some_and(|rules| !rules.may_receive(line.reply, None)) {
             return;
         }
+        if !self.walks.is_empty() {
+            self.catch_up(slot);
+        }
         let Some((filter, position)) = self.own_subscription(slot, line.reply) else { return };
         let members = self.interest.members_mut(List::Plain(filter)).as_slice();
         let Some(member) = members.get(position).copied() else { return };
@@ -337,17 +362,19 @@ impl Shard {
         self.interest.matches(account, subject, &mut self.plan.filters);
         self.plan.forget();
         let client = self.clients.get(slot);
-        self.plan.filters.iter().find_map(|filter| {
+        let mut looked_at = 0;
+        let found = self.plan.filters.iter().find_map(|filter| {
             let members = self.interest.filter(*filter).members.as_slice();
-            self.visits_left =
-                self.visits_left.saturating_sub(members.len().min(client.subs.len()));
+            looked_at += members.len().min(client.subs.len());
             if members.len() <= client.subs.len() {
                 let position = members.iter().position(|member| member.client == slot)?;
                 return Some((*filter, position));
             }
             let own = client.subs.iter().find(|sub| sub.list == List::Plain(*filter))?;
             Some((*filter, own.position as usize))
-        })
+        });
+        self.spend(looked_at);
+        found
     }
 }
 

@@ -58,8 +58,12 @@ impl Shard {
 
     /// Tells a client what it did wrong, and marks it when the error ends the connection.
     pub(crate) fn answer(&mut self, slot: Slot, error: &ProtocolError) -> Flow {
+        let reason = close_reason(error);
+        if reason.is_some() && !self.walks.is_empty() {
+            self.catch_up(slot);
+        }
         self.clients.push_error(slot, error);
-        match close_reason(error) {
+        match reason {
             Some(reason) => {
                 self.clients.doom(slot, reason);
                 Flow::Stop
@@ -70,18 +74,27 @@ impl Shard {
 
     /// Ends a connection without a word, as nats-server does for arguments that do not parse.
     pub(crate) fn violation(&mut self, slot: Slot) -> Flow {
+        if !self.walks.is_empty() {
+            self.catch_up(slot);
+        }
         self.clients.doom(slot, CloseReason::ProtocolViolation);
         Flow::Stop
     }
 
     /// Ends one subscription of a client.
     pub(crate) fn end_subscription(&mut self, slot: Slot, sid: Sid) {
+        if !self.walks.is_empty() {
+            self.ground().catch_up(slot);
+        }
         let Some(sub) = self.clients.get_mut(slot).subs.remove(sid) else { return };
         self.remove_receiver(sub);
     }
 
     /// Takes the receiver of a subscription that its client has let go off its list.
-    pub(crate) fn remove_receiver(&mut self, sub: Sub) {
+    pub(crate) fn remove_receiver(&mut self, mut sub: Sub) {
+        if !self.walks.is_empty() {
+            sub.position = self.make_way(&sub);
+        }
         if let Some((client, sid)) = self.interest.remove(sub.list, sub.position) {
             self.clients.get_mut(client).subs.moved(sid, sub.position);
         }
@@ -98,6 +111,11 @@ impl Shard {
     }
 
     fn connect(&mut self, slot: Slot, json: &[u8]) -> Flow {
+        self.spend(CONNECT_VISITS);
+        if !self.walks.is_empty() {
+            // In the form that it chose before.
+            self.catch_up(slot);
+        }
         let before = self.options_before(slot);
         let Ok(options) = before.updated(json) else { return self.violation(slot) };
         let was_somebody =
@@ -172,6 +190,10 @@ impl Shard {
     }
 
     fn ping(&mut self, slot: Slot) -> Flow {
+        if !self.walks.is_empty() {
+            // F3: what was published before stands before the PONG.
+            self.catch_up(slot);
+        }
         self.clients.push_fixed(slot, Fixed::Pong);
         let now = self.now;
         let client = self.clients.get_mut(slot);
@@ -201,6 +223,7 @@ impl Shard {
     }
 
     fn subscribe(&mut self, slot: Slot, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) -> Flow {
+        self.spend(SUBSCRIPTION_VISITS);
         if let Err(error) = self.may_subscribe(slot, filter, queue) {
             return self.answer(slot, &error);
         }
@@ -282,6 +305,10 @@ impl Shard {
     }
 
     fn unsubscribe(&mut self, slot: Slot, sid: &[u8], max: Option<u64>) -> Flow {
+        self.spend(SUBSCRIPTION_VISITS);
+        if !self.walks.is_empty() {
+            self.catch_up(slot);
+        }
         let sub = self
             .clients
             .sids
@@ -301,6 +328,9 @@ impl Shard {
 
     fn confirm(&mut self, slot: Slot) -> Flow {
         if self.clients.get(slot).choices.verbose {
+            if !self.walks.is_empty() {
+                self.catch_up(slot);
+            }
             self.clients.push_fixed(slot, Fixed::Ok);
         }
         Flow::Done
@@ -347,5 +377,9 @@ fn close_reason(error: &ProtocolError) -> Option<CloseReason> {
     })
 }
 
+/// What a SUB or an UNSUB costs of a turn's budget, in receivers that a message could look at.
+const SUBSCRIPTION_VISITS: usize = 16;
+/// What a CONNECT costs.
+const CONNECT_VISITS: usize = 64;
 /// The one queue name that is refused (nats-server keeps it for itself).
 const RESERVED_QUEUE: &[u8] = b"_sys_";

@@ -171,6 +171,8 @@ impl Shard {
         if self.clients.spool.held_bytes() <= budget {
             return;
         }
+        // What walks hold is nobody's debt.
+        self.walk_to_the_end();
         // Who is leaving anyway goes first; then whoever keeps most from being freed, which for a
         // reader of few messages between many others' is more than what waits for it.
         let mut debtors: Vec<(bool, u64, Slot)> = self

@@ -286,6 +286,9 @@ impl Shard {
                     self.write_down(&mut events, account, message.subject(), &found);
                     if !only {
                         let mut delivery = Delivery::new(message);
+                        if !self.walks.is_empty() {
+                            self.ground().catch_up_at(List::Queue(pick.0), pick.1);
+                        }
                         let (clients, interest) = (&mut self.clients, &mut self.interest);
                         delivery.deliver_to_one(clients, interest, List::Queue(pick.0), pick.1);
                         delivery.finish(&mut self.clients);
@@ -417,7 +420,7 @@ impl Shard {
             let names = (&*filter.text, self.interest.name(queue.name));
             self.write_one(events, origin, &receiver, names, "");
         }
-        self.visits_left = self.visits_left.saturating_sub(visited);
+        self.spend(visited);
     }
 
     fn write_one(

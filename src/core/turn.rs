@@ -17,11 +17,12 @@ use super::badge::Standing;
 use super::batch::{Batch, Lane};
 use super::clients::Client;
 use super::close::CloseReason;
+use super::farewell::SWEEP_PER_TURN;
 use super::ids::{ConnId, ShardId, Slot};
 use super::intake::read_size;
 use super::review::Settings;
 use super::shard::ip_of;
-use super::shard::{Closed, Shard, VISITS_PER_TURN};
+use super::shard::{Closed, Shard};
 use super::time::Instant;
 
 /// New causes may be noted; nothing is read yet.
@@ -31,6 +32,8 @@ pub struct Polled(());
 #[derive(Debug)]
 pub struct Reading {
     client: Option<ConnId>,
+    /// Sockets that may still be asked, whether they bring anything or not.
+    left: usize,
     rest: usize,
     room: usize,
     /// Clients that have more to read, in a later turn.
@@ -47,7 +50,15 @@ pub struct HandingOffInterest(());
 pub struct HandingOffData(());
 /// Timers, sweeps and closed connections.
 #[derive(Debug)]
-pub struct Ticking(());
+pub struct Ticking {
+    closes_left: usize,
+}
+
+impl Ticking {
+    fn new() -> Self {
+        Self { closes_left: CLOSES_PER_TURN }
+    }
+}
 
 /// A shard in one phase of its turn.
 #[derive(Debug)]
@@ -90,7 +101,8 @@ impl Turn<Polled> {
     pub fn begin(mut shard: Box<Shard>, now: Instant) -> Self {
         shard.now = shard.now.max(now);
         shard.clients.spool.reclaim();
-        shard.visits_left = VISITS_PER_TURN;
+        shard.sweeps_left = SWEEP_PER_TURN;
+        shard.visits_left = shard.walks.begin_turn(shard.visits_per_turn, shard.now);
         shard.clients.relays.now = shard.now;
         Self { shard, phase: Polled(()) }
     }
@@ -182,30 +194,17 @@ impl Turn<Polled> {
         }
     }
 
-    /// The broker ends: whoever listens for that is told.
-    pub fn handle_end(&mut self) {
-        self.shard.note_leaving("SHUTDOWN");
-    }
-
-    /// Takes nothing more from clients: what is on its way between shards still arrives.
-    pub fn handle_quiesce(&mut self) {
-        self.shard.quiescent = true;
-    }
-
-    /// Marks every client to be closed: what waits for them is still written.
-    pub fn handle_shutdown(&mut self) {
-        let slots: Vec<_> = self.shard.clients.iter().map(|client| client.id.slot).collect();
-        for slot in slots {
-            self.shard.clients.doom(slot, CloseReason::ServerShutdown);
-        }
-        self.shard.settle_closings();
-    }
-
     /// On to reading.
     pub fn read(self) -> Turn<Reading> {
         Turn {
             shard: self.shard,
-            phase: Reading { client: None, rest: 0, room: 0, again: Vec::new() },
+            phase: Reading {
+                client: None,
+                left: LOOKS_PER_TURN,
+                rest: 0,
+                room: 0,
+                again: Vec::new(),
+            },
         }
     }
 }
@@ -213,7 +212,8 @@ impl Turn<Polled> {
 impl Turn<Reading> {
     /// The next client to read, within the turn's budget.
     pub fn poll_read(&mut self) -> Option<ConnId> {
-        if self.shard.writes_first || self.shard.quiescent || self.shard.arena.is_full() {
+        let is_full = self.phase.left == 0 || self.shard.arena.is_full();
+        if self.shard.writes_first || self.shard.quiescent || is_full {
             return None;
         }
         while let Some(slot) = self.shard.ready.pop_front() {
@@ -224,6 +224,7 @@ impl Turn<Reading> {
             let was_ready = std::mem::replace(&mut client.places.ready, false);
             if was_ready && can_read(client) {
                 self.phase.client = Some(client.id);
+                self.phase.left -= 1;
                 return Some(client.id);
             }
         }
@@ -321,6 +322,7 @@ impl Turn<Draining> {
         self.shard.route_all();
         let shard = &mut *self.shard;
         shard.delays.note(&shard.clients, shard.now, queued);
+        self.shard.walk_on();
         self.shard.end_inputs();
         self.shard.settle_closings();
         self.shard.speak();
@@ -377,6 +379,7 @@ impl Turn<Ticking> {
 
     /// The next connection whose socket is to be closed.
     pub fn poll_closed(&mut self) -> Option<Closed> {
+        self.phase.closes_left = self.phase.closes_left.checked_sub(1)?;
         self.shard.take_closed()
     }
 
@@ -400,6 +403,11 @@ impl<P> Turn<P> {
 fn can_read(client: &Client) -> bool {
     !client.places.parked && client.closing.is_none() && !client.places.input_ended
 }
+
+/// Sockets that one turn asks for bytes, those included that have none or have ended.
+const LOOKS_PER_TURN: usize = 256;
+/// Sockets that one turn closes.
+const CLOSES_PER_TURN: usize = 512;
 
 pub use writing::{Aside, Writing};
 

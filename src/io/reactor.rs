@@ -22,6 +22,7 @@ use super::sparse::Sparse;
 use super::spin::Spin;
 use super::volley::Volley;
 use super::who::Who;
+use crate::core::batch::Batch;
 use crate::core::ids::ShardId;
 use crate::core::report::{Page, Rows};
 use crate::core::shard::{Closed, Shard, ShardSetup};
@@ -47,6 +48,8 @@ pub(crate) struct Reactor {
     slow_notes: Sparse,
     /// Traced lines that were dropped, as far as the log has been told.
     traces_dropped: u64,
+    /// Emptied batches that peers do not get back yet, and whose they are.
+    kept: Vec<(ShardId, Box<Batch>)>,
     /// Requests to the broker that nobody had room for.
     turned_down: Vec<Asker>,
     stop_deadline_ns: u64,
@@ -87,6 +90,7 @@ impl Reactor {
             log,
             slow_notes: Sparse::new("slow consumers were closed"),
             traces_dropped: 0,
+            kept: Vec::new(),
             turned_down: Vec::new(),
             stop_deadline_ns,
             stop: None,
@@ -173,7 +177,7 @@ impl Reactor {
     }
 
     fn has_errands(&self) -> bool {
-        self.sockets.has_greeted() || !self.turned_down.is_empty()
+        self.sockets.has_greeted() || !self.turned_down.is_empty() || !self.kept.is_empty()
     }
 
     /// When something is due that nobody brings.
@@ -260,7 +264,8 @@ impl Reactor {
     }
 
     fn take_mail(&mut self, turn: &mut Turn<Polled>) {
-        while let Some(mail) = self.exchange.receive(self.me) {
+        for _ in 0..MAIL_PER_TURN {
+            let Some(mail) = self.exchange.receive(self.me) else { return };
             match mail {
                 Mail::Adopt { stream, arrival, gate } => self.adopt(turn, arrival, stream, gate),
                 Mail::Settings(settings) => {
@@ -330,6 +335,12 @@ impl Reactor {
     }
 
     fn drain(&mut self, turn: &mut Turn<Draining>) {
+        if !self.kept.is_empty() && turn.may_return() {
+            for (peer, batch) in std::mem::take(&mut self.kept) {
+                self.exchange.give_back(peer, self.me, batch);
+                self.note(self.exchange.wake_for_credit(peer));
+            }
+        }
         for peer in self.exchange.shards() {
             if peer == self.me {
                 continue;
@@ -345,8 +356,12 @@ impl Reactor {
             for _ in 0..ShardSetup::BATCHES_PER_PEER {
                 let Some(batch) = self.exchange.pop(peer, self.me) else { break };
                 turn.handle_batch(peer, &batch);
-                self.exchange.give_back(peer, self.me, batch);
-                drained = true;
+                if turn.may_return() {
+                    self.exchange.give_back(peer, self.me, batch);
+                    drained = true;
+                } else {
+                    self.kept.push((peer, batch));
+                }
             }
             if drained {
                 self.note(self.exchange.wake_for_credit(peer));
@@ -470,5 +485,7 @@ impl Reactor {
 const QUIESCE_NS: u64 = 50_000_000;
 /// How long questions wait that found no room, in nanoseconds.
 const ASK_AGAIN_NS: u64 = 2_000_000;
+/// Mail that one turn takes: what is left keeps the shard from sleeping.
+const MAIL_PER_TURN: usize = 256;
 /// Events that one poll brings at most.
 const EVENTS_PER_TURN: usize = 1024;

@@ -68,6 +68,8 @@ pub(crate) struct Swarm {
     pub(crate) users: bool,
     /// All shards may be moved to new ones.
     pub(crate) moves: bool,
+    /// Receivers that a turn looks at: so few that most messages are walked.
+    pub(crate) visits_per_turn: Option<usize>,
 }
 
 impl Swarm {
@@ -136,9 +138,13 @@ impl Swarm {
             client_weight: dice.between(2, 40),
             users: false,
             moves: false,
+            visits_per_turn: None,
         };
         // Without a draw of its own, so that older seeds keep their histories.
-        let swarm = Self { moves: swarm.steps.is_multiple_of(3), ..swarm };
+        let visits = [1, 2, 3, 4, 6, 9, 20, 40][swarm.steps as usize / 4 % 8];
+        let visits_per_turn = (!swarm.steps.is_multiple_of(4)).then_some(visits);
+        let moves = swarm.steps.is_multiple_of(3);
+        let swarm = Self { moves, visits_per_turn, ..swarm };
         let swarm = if dice.percent(15) { swarm.about_fences(dice) } else { swarm };
         if !swarm.refuses_subscriptions() && dice.percent(35) { swarm.of_users() } else { swarm }
     }
@@ -162,6 +168,7 @@ impl Swarm {
     fn about_fences(self, dice: &mut Dice) -> Self {
         Self {
             batches_per_peer: self.batches_per_peer,
+            visits_per_turn: self.visits_per_turn,
             clients: dice.between(3, 6) as usize,
             steps: 3_000,
             check_every: 100,
@@ -218,6 +225,7 @@ impl Swarm {
             client_weight: 10,
             users: false,
             moves: false,
+            visits_per_turn: None,
         }
     }
 

@@ -20,6 +20,7 @@ impl World {
             || self.is_coming_to_rest(host)
             || host.has_questions
             || host.has_mail()
+            || !host.kept.is_empty()
             || shard.has_work()
             || (host.has_returns() && shard.wants_batches())
             || shard.poll_timeout().is_some_and(|at| at <= self.now)
@@ -35,7 +36,8 @@ impl World {
     pub(crate) fn check_sleep(&self, me: usize, shard: &Shard) -> Checked {
         let lent = shard.peers().any(|peer| {
             let at_peer = !self.hosts[peer.index()].inbound[me].is_empty();
-            at_peer || !self.hosts[me].returned[peer.index()].is_empty()
+            let is_kept = self.hosts[peer.index()].kept.iter().any(|(of, _)| of.index() == me);
+            at_peer || is_kept || !self.hosts[me].returned[peer.index()].is_empty()
         });
         if shard.wants_batches() && !shard.has_work() && !lent {
             return fail("liveness", format!("shard {me} sleeps with all its batches at home"));

@@ -75,8 +75,9 @@ impl World {
         let realm = swarm.users.then(|| Arc::new(Realm::draw(&mut rng, mutation)));
         let hosts = (0..swarm.shards).map(|index| {
             let setup = setup(index, &swarm, realm.as_deref(), rng.number(), start);
-            let shard = Shard::new(setup);
-            Host::new(Box::new(shard), swarm.shards, 1 << (2 * rng.below(4)))
+            let mut shard = Box::new(Shard::new(setup));
+            swarm.visits_per_turn.inspect(|visits| shard.set_visits_per_turn(*visits));
+            Host::new(shard, swarm.shards, 1 << (2 * rng.below(4)))
         });
         let hosts = hosts.collect();
         Self {
@@ -101,7 +102,10 @@ impl World {
     /// A shard without clients, for the place of an old one.
     pub(crate) fn new_shard(&mut self, index: usize) -> Shard {
         let seed = self.rng.number();
-        Shard::new(setup(index, &self.swarm, self.oracle.realm.as_deref(), seed, self.now))
+        let setup = setup(index, &self.swarm, self.oracle.realm.as_deref(), seed, self.now);
+        let mut shard = Shard::new(setup);
+        self.swarm.visits_per_turn.inspect(|visits| shard.set_visits_per_turn(*visits));
+        shard
     }
 
     /// Runs a seed's world to its end.

@@ -73,6 +73,7 @@ impl Shard {
                 && self.interest.has_settled()
                 && self.usage.has_settled()
                 && self.clients.relays.is_empty()
+                && self.walks.is_empty()
                 && self.events.is_empty()
                 && !self.system.has_answers()
                 && self.decisions.is_empty()

@@ -59,6 +59,8 @@ fn turn(shard: Box<Shard>, input: &[(ConnId, &[u8])]) -> (Box<Shard>, usize, Vec
 fn a_reader_that_takes_everything_is_never_slow() {
     let limits = Limits { pending_bytes_max: 64 << 20, ..Limits::default() };
     let (mut shard, reader) = accept(shard(limits), 1);
+    // More than a turn writes.
+    shard.set_visits_per_turn(1 << 20);
     let mut hello = b"CONNECT {\"verbose\":false}\r\n".to_vec();
     for n in 1..=40 {
         hello.extend_from_slice(format!("SUB f {n}\r\n").as_bytes());

@@ -112,7 +112,7 @@ impl Turn<Writing> {
     pub fn tick(mut self) -> Turn<Ticking> {
         if self.shard.is_waiting() {
             // Nothing here may be heard of by anybody before its clients are its own.
-            return Turn { shard: self.shard, phase: Ticking(()) };
+            return Turn { shard: self.shard, phase: Ticking::new() };
         }
         self.shard.writes_first = self.shard.clients.has_writable_backlog();
         self.shard.settle_closings();
@@ -123,7 +123,7 @@ impl Turn<Writing> {
         self.shard.review_clients();
         self.shard.tell_clients();
         self.shard.retire_own_client();
-        Turn { shard: self.shard, phase: Ticking(()) }
+        Turn { shard: self.shard, phase: Ticking::new() }
     }
 }
 

@@ -1,0 +1,220 @@
+//! What walks look like from outside: like nothing.
+//!
+//! Absent: peers and draws; `tests/sim` has them. Two shards get the same input, one of which may look at so
+//! few receivers a turn that nearly everything is walked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::arrival::{Arrival, Entrance};
+use super::super::ids::{ClientNumber, ShardId};
+use super::super::policy::Policy;
+use super::super::rng::Rng;
+use super::super::shard::ShardSetup;
+use super::super::turn::{ReadOutcome, WriteOutcome};
+use super::*;
+use crate::config::Limits;
+
+/// A shard, and what each of its clients was sent.
+struct Side {
+    shard: Option<Box<Shard>>,
+    sent: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Side {
+    fn new(visits: Option<usize>) -> Self {
+        let mut shard = Box::new(Shard::new(ShardSetup {
+            id: ShardId::new(0).expect("there is a first shard"),
+            shards: 1,
+            batches_per_peer: ShardSetup::BATCHES_PER_PEER,
+            policy: Arc::new(Policy::open()),
+            limits: Arc::new(Limits::default()),
+            entrances: vec![Entrance::default()],
+            seed: 1,
+            first_generation: 0,
+            trace: None,
+            now: Instant::default(),
+        }));
+        if let Some(visits) = visits {
+            shard.set_visits_per_turn(visits);
+            shard.walks.last = u32::MAX - 40;
+        }
+        Self { shard: Some(shard), sent: BTreeMap::new() }
+    }
+
+    fn accept(&mut self, number: u64) -> ConnId {
+        let shard = self.shard.take().expect("between two turns");
+        let mut turn = Turn::begin(shard, Instant::default());
+        let client = turn.handle_accept(Arrival::plain(ClientNumber(number), "u:1".into()));
+        self.finish(turn.read().drain());
+        client
+    }
+
+    /// One turn in which a client has sent something; a silent one is gone if it is `ended`.
+    fn turn(&mut self, input: Option<(ConnId, &[u8])>, ended: bool) {
+        let shard = self.shard.take().expect("between two turns");
+        let mut turn = Turn::begin(shard, Instant::default());
+        if let Some((client, _)) = input {
+            turn.handle_readable(client);
+        }
+        let mut turn = turn.read();
+        while let Some(client) = turn.poll_read() {
+            let bytes = input.filter(|(of, _)| *of == client).map_or(&[][..], |(_, bytes)| bytes);
+            turn.room()[..bytes.len()].copy_from_slice(bytes);
+            let outcome = match bytes {
+                [] if ended => ReadOutcome::Ended,
+                [] => ReadOutcome::WouldBlock,
+                bytes => ReadOutcome::Bytes(bytes.len()),
+            };
+            turn.handle_read(outcome);
+        }
+        self.finish(turn.drain());
+    }
+
+    fn finish(&mut self, turn: Turn<Draining>) {
+        let mut turn = turn.route().data().write();
+        while let Some(client) = turn.poll_write() {
+            let bytes: Vec<u8> = turn.slices().flatten().copied().collect();
+            turn.handle_written(WriteOutcome::Bytes(bytes.len()));
+            self.sent.entry(client.token()).or_default().extend_from_slice(&bytes);
+        }
+        let mut turn = turn.tick();
+        while turn.poll_closed().is_some() {}
+        let shard = turn.finish();
+        shard.check();
+        self.shard = Some(shard);
+    }
+
+    fn shard(&self) -> &Shard {
+        self.shard.as_ref().expect("between two turns")
+    }
+
+    fn must_wait(&self, client: ConnId) -> bool {
+        let clients = &self.shard().clients;
+        let places = |slot| clients.get(slot).places;
+        let waits = |slot| places(slot).parked || places(slot).walking;
+        clients.resolve(client).is_some_and(waits)
+    }
+
+    fn rest(&mut self) {
+        while self.shard().has_work() {
+            self.turn(None, false);
+        }
+    }
+}
+
+/// What a client does: subscriptions to long lists, some of which end by themselves; publishes with and without headers, and requests; PINGs and a second CONNECT.
+fn operations(rng: &mut Rng, step: u32) -> String {
+    let (sid, filter) = (rng.below(5), ["a", "a", "*", "b"][rng.below(4) as usize]);
+    let subject = ["a", "a", "b", "c"][rng.below(4) as usize];
+    let text = format!("{step:06}");
+    match rng.below(19) {
+        0..7 => format!("SUB {filter} {sid}\r\n"),
+        7 | 8 => format!("UNSUB {sid}\r\n"),
+        9 => format!("UNSUB {sid} {}\r\n", rng.below(8)),
+        10..12 => "PING\r\n".to_owned(),
+        12..16 => format!("PUB {subject} 6\r\n{text}\r\n"),
+        16 => format!("PUB {subject} b 6\r\n{text}\r\n"),
+        17 => format!("HPUB {subject} 12 18\r\nNATS/1.0\r\n\r\n{text}\r\n"),
+        _ if step.is_multiple_of(7) => "CONNECT {\"verbose\":false}\r\n".to_owned(),
+        _ => {
+            "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"echo\":false}\r\n"
+                .to_owned()
+        }
+    }
+}
+
+/// What a client was sent, line by line; a message that several of its subscriptions brought stands
+/// in the order of their sids, because that of their places is nobody's business.
+fn told(sent: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(sent).replace("NATS/1.0\r\n\r\n", "");
+    let mut lines = text.split("\r\n").map(str::to_owned);
+    let mut told: Vec<(String, String)> = Vec::new();
+    while let Some(line) = lines.next() {
+        let is_message = line.starts_with("MSG") || line.starts_with("HMSG");
+        let body = if is_message { lines.next() } else { None };
+        told.push((body.unwrap_or_default(), line));
+    }
+    let same = |a: &(String, String), b: &(String, String)| !a.0.is_empty() && a.0 == b.0;
+    told.chunk_by_mut(same).for_each(<[_]>::sort);
+    told.into_iter().map(|(body, line)| line + " " + &body).collect()
+}
+
+#[test]
+fn a_shard_that_walks_sends_what_one_sends_that_does_not() {
+    let mut walked = 0;
+    for seed in 0..30 {
+        let mut rng = Rng::new(seed);
+        let mut sides = [Side::new(None), Side::new(Some(1 + seed as usize % 9))];
+        let mut clients: Vec<ConnId> = Vec::new();
+        for step in 0..1_500u32 {
+            if clients.len() < 60 && rng.below(6) == 0 {
+                let number = u64::from(step) + 1;
+                let [first, second] = sides.each_mut().map(|side| side.accept(number));
+                assert_eq!(first, second);
+                clients.push(first);
+                continue;
+            }
+            let Some(index) = clients.len().checked_sub(1) else { continue };
+            let index = rng.below(index as u32 + 1) as usize;
+            // Who waits for a walk of its own is not read.
+            let client = clients[index];
+            if sides[1].must_wait(client) || rng.below(3) == 0 {
+                sides.iter_mut().for_each(|side| side.turn(None, false));
+            } else if rng.below(60) == 0 {
+                clients.swap_remove(index);
+                sides.iter_mut().for_each(|side| side.turn(Some((client, &[])), true));
+            } else {
+                let operations = operations(&mut rng, step);
+                let input = Some((client, operations.as_bytes()));
+                sides.iter_mut().for_each(|side| side.turn(input, false));
+            }
+            walked += usize::from(!sides[1].shard().walks.is_empty());
+        }
+        for client in clients {
+            sides.iter_mut().for_each(|side| side.rest());
+            sides.iter_mut().for_each(|side| side.turn(Some((client, b"PING\r\n")), false));
+            sides.iter_mut().for_each(|side| side.turn(Some((client, &[])), true));
+        }
+        let [plain, slow] = sides.each_mut().map(|side| {
+            side.rest();
+            assert!(side.shard().is_idle());
+            std::mem::take(&mut side.sent)
+        });
+        for (client, sent) in plain {
+            let [sent, other] = [&sent, &slow[&client]].map(|it| told(it));
+            let same = sent.iter().zip(&other).take_while(|(a, b)| a == b).count();
+            let next = (sent.get(same), other.get(same));
+            assert_eq!(next, (None, None), "seed {seed}, client {client}, line {same}");
+        }
+    }
+    assert!(walked > 5_000, "walks were under way in {walked} turns");
+}
+
+/// A thousand subscribers, four looked at in a turn, and somebody else who wants to talk.
+#[test]
+fn others_are_served_while_a_message_is_walked() {
+    let mut side = Side::new(None);
+    let clients: Vec<ConnId> = (1..=1_003).map(|number| side.accept(number)).collect();
+    let hello = b"CONNECT {\"verbose\":false}\r\nSUB all 1\r\n";
+    for client in &clients[3..] {
+        side.turn(Some((*client, hello)), false);
+    }
+    for client in &clients[..3] {
+        side.turn(Some((*client, b"CONNECT {\"verbose\":false}\r\n")), false);
+    }
+    side.turn(Some((clients[1], b"SUB one 1\r\n")), false);
+    side.rest();
+    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(16));
+    side.sent.clear();
+    side.turn(Some((clients[0], b"PUB all 2\r\nhi\r\n")), false);
+    side.turn(Some((clients[2], b"PUB one 2\r\nho\r\n")), false);
+    assert_eq!(side.sent[&clients[1].token()], b"MSG one 1 2\r\nho\r\n");
+    let (had, last) = (side.sent.len(), clients[1_002]);
+    assert!(had < 60, "{had} clients had their message after two turns");
+    // Whoever asks has it first, and only once.
+    side.turn(Some((last, b"PING\r\n")), false);
+    side.rest();
+    assert_eq!(side.sent[&last.token()], b"MSG all 1 2\r\nhi\r\nPONG\r\n");
+    assert!(clients[3..1_002].iter().all(|it| side.sent[&it.token()] == b"MSG all 1 2\r\nhi\r\n"));
+}
