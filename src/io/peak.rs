@@ -53,8 +53,7 @@ fn number(now: Instant) -> u64 {
 }
 
 fn place(now: Instant) -> usize {
-    // INVARIANT: a remainder of a small number.
-    (number(now) % PERIODS as u64) as usize
+    usize::try_from(number(now) % PERIODS as u64).unwrap_or(0)
 }
 
 fn word(now: Instant, ns: u64) -> u64 {
