@@ -24,11 +24,12 @@
 //! client is (`auth`, `policy`, `badge`, `admission`), a client's ends (`inbox`, `segment`,
 //! `spool`, `outbox`, `subs`, `marks`, `clients`), who wants what (`trie`, `filters`, `interest`,
 //! `groups`, `plan`), between shards (`message`, `batch`, `mesh`), how fast and how much (`pace`,
-//! `usage`), what happens (`deliver`, `walks`, `route`, `session`, `intake`, `slow`, `arrival`, `greeting`,
-//! `farewell`, `review`, `lame_duck`), what crosses accounts (`crossing`, `legs`, `relay`,
-//! `responses`, `request_info`, `latency`), what the broker says of itself (`event_text`, `events`,
-//! `account_events`, `system`, `system_requests`, `user_info`, `deeds`, `msg_trace`, `trace_tag`,
-//! `tracing`), the whole (`placement`, `shard`, `turn`), and its way to another process (`moving`).
+//! `usage`), what happens (`deliver`, `walks`, `route`, `session`, `intake`, `slow`, `arrival`,
+//! `greeting`, `farewell`, `review`, `lame_duck`), what crosses accounts (`crossing`, `legs`,
+//! `relay`, `responses`, `request_info`, `latency`), what the broker says of itself (`event_text`,
+//! `events`, `account_events`, `system`, `system_requests`, `user_info`, `deeds`, `msg_trace`,
+//! `trace_tag`, `tracing`), the whole (`placement`, `shard`, `turn`), and its way to another
+//! process (`moving`).
 
 mod account_events;
 pub mod accounts;

@@ -90,10 +90,8 @@ impl Swarm {
         let fence_share = often(40, 100);
         let bus_share = often(70, 100);
         let fresh_share = often(50, 100);
-        let hesitations = often(50, 40);
-        let eager_share = often(70, 100);
-        let stalls = dice.percent(30);
-        let jumps = dice.percent(35);
+        let (hesitations, eager_share) = (often(50, 40), often(70, 100));
+        let (stalls, jumps) = (dice.percent(30), dice.percent(35));
         let shards = *dice.pick(&[1, 2, 2, 3, 3, 4]);
         let swarm = Self {
             shards,
@@ -141,12 +139,16 @@ impl Swarm {
             visits_per_turn: None,
         };
         // Without a draw of its own, so that older seeds keep their histories.
-        let visits = [1, 2, 3, 4, 6, 9, 20, 40][swarm.steps as usize / 4 % 8];
-        let visits_per_turn = (!swarm.steps.is_multiple_of(4)).then_some(visits);
-        let moves = swarm.steps.is_multiple_of(3);
+        let (moves, visits_per_turn) = (swarm.steps.is_multiple_of(3), swarm.few_visits());
         let swarm = Self { moves, visits_per_turn, ..swarm };
         let swarm = if dice.percent(15) { swarm.about_fences(dice) } else { swarm };
         if !swarm.refuses_subscriptions() && dice.percent(35) { swarm.of_users() } else { swarm }
+    }
+
+    /// Turns that look at few receivers, in three of four worlds.
+    fn few_visits(&self) -> Option<usize> {
+        let few = [1, 2, 3, 4, 6, 9, 20, 40][self.steps as usize / 4 % 8];
+        (!self.steps.is_multiple_of(4)).then_some(few)
     }
 
     /// A world of users: subjects are literal, and nobody asks.

@@ -1,7 +1,7 @@
 //! What walks look like from outside: like nothing.
 //!
-//! Absent: peers and draws; `tests/sim` has them. Two shards get the same input, one of which may look at so
-//! few receivers a turn that nearly everything is walked.
+//! Absent: peers and draws; `tests/sim` has them. Two shards get the same input, one of which may
+//! look at so few receivers a turn that nearly everything is walked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,7 +103,8 @@ impl Side {
     }
 }
 
-/// What a client does: subscriptions to long lists, some of which end by themselves; publishes with and without headers, and requests; PINGs and a second CONNECT.
+/// What a client does: subscriptions to long lists, some of which end by themselves; publishes with
+/// and without headers, and requests; PINGs and further CONNECTs.
 fn operations(rng: &mut Rng, step: u32) -> String {
     let (sid, filter) = (rng.below(5), ["a", "a", "*", "b"][rng.below(4) as usize]);
     let subject = ["a", "a", "b", "c"][rng.below(4) as usize];
