@@ -10,12 +10,14 @@ use super::batch::{Batch, DeliverTo, Lane};
 use super::ids::ShardId;
 use super::interest::Change;
 use super::message::Message;
+use super::time::Instant;
 
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Mesh {
     peers: Vec<Peer>,
     returned: u64,
+    shrink_at: Instant,
 }
 
 #[derive(Debug)]
@@ -32,11 +34,13 @@ struct LaneState {
     staged: VecDeque<Box<Batch>>,
     made: usize,
     made_max: usize,
+    /// The fewest batches that were free at any moment since [`Mesh::shrink`] last looked.
+    idle: usize,
 }
 
 impl LaneState {
     fn new(lane: Lane, made_max: usize) -> Self {
-        Self { lane, free: Vec::new(), staged: VecDeque::new(), made: 0, made_max }
+        Self { lane, free: Vec::new(), staged: VecDeque::new(), made: 0, made_max, idle: 0 }
     }
 
     /// Whether one more record of this size can be staged now.
@@ -55,9 +59,21 @@ impl LaneState {
                 self.made += usize::from(may_make);
                 may_make.then(|| Box::new(Batch::new(self.lane)))
             })?;
+            self.idle = self.idle.min(self.free.len());
             self.staged.push_back(batch);
         }
         self.staged.back_mut().map(|batch| &mut **batch)
+    }
+
+    /// Gives up the batches that were free all the time since the last look.
+    fn shrink(&mut self) {
+        // The last one that came back is the next one to go: the idle ones are the first.
+        self.free.drain(..self.idle);
+        self.made -= self.idle;
+        self.idle = self.free.len();
+        if self.made == 0 {
+            (self.free, self.staged) = (Vec::new(), VecDeque::new());
+        }
     }
 }
 
@@ -70,7 +86,11 @@ impl Mesh {
             interest: LaneState::new(Lane::Interest, interest),
             data: LaneState::new(Lane::Data, data),
         };
-        Self { peers: (0..shards).map(|_| peer()).collect(), returned: 0 }
+        Self {
+            peers: (0..shards).map(|_| peer()).collect(),
+            returned: 0,
+            shrink_at: Instant::default(),
+        }
     }
 
     #[inline]
@@ -159,6 +179,17 @@ impl Mesh {
         lanes.map(|lane| lane.staged.len()).sum()
     }
 
+    /// Returns the memory of a burst, some seconds after it: what all pairs of many shards hold
+    /// together is gigabytes.
+    pub(crate) fn shrink(&mut self, now: Instant) {
+        if now < self.shrink_at {
+            return;
+        }
+        self.shrink_at = now.after_ns(CALM_NS);
+        let lanes = self.peers.iter_mut().flat_map(|peer| [&mut peer.interest, &mut peer.data]);
+        lanes.for_each(LaneState::shrink);
+    }
+
     fn lane(&mut self, peer: ShardId, lane: Lane) -> &mut LaneState {
         let peer = &mut self.peers[peer.index()];
         match lane {
@@ -171,6 +202,9 @@ impl Mesh {
     const INTEREST_BATCHES: usize = 2;
 }
 
+/// Nanoseconds after which a batch that was not needed is given up.
+const CALM_NS: u64 = 5_000_000_000;
+
 /// The shards in a set.
 pub(crate) fn each(mut peers: u64) -> impl Iterator<Item = ShardId> {
     std::iter::from_fn(move || {
@@ -181,4 +215,47 @@ pub(crate) fn each(mut peers: u64) -> impl Iterator<Item = ShardId> {
         peers &= peers - 1;
         ShardId::new(lowest as usize)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ids::{AccountId, Generation, Handle, Slot};
+    use super::*;
+
+    const PEER: usize = 1;
+    const SECOND: u64 = 1_000_000_000;
+
+    /// Stages changes until nothing more fits, and says how many batches that were.
+    fn fill(mesh: &mut Mesh) -> Vec<Box<Batch>> {
+        let peer = ShardId::new(PEER).expect("two shards");
+        let filter = [b'f'; 4000];
+        let handle = Handle { slot: Slot::from_key(0), generation: Generation::default() };
+        let change =
+            Change::Filter { account: AccountId::GLOBAL, filter: &filter, handle, present: true };
+        while mesh.has_interest_room(peer.bit(), Batch::change_bytes(&change)) {
+            mesh.stage_change(peer, &change);
+        }
+        std::iter::from_fn(|| mesh.poll_batch(peer, Lane::Interest)).collect()
+    }
+
+    #[test]
+    fn batches_of_a_burst_are_given_up_when_it_is_over() {
+        let peer = ShardId::new(PEER).expect("two shards");
+        let mut mesh = Mesh::new(2, 8);
+        let mut now = Instant::default();
+        mesh.shrink(now);
+        let lent = fill(&mut mesh);
+        assert_eq!((lent.len(), mesh.lent()), (Mesh::INTEREST_BATCHES, Mesh::INTEREST_BATCHES));
+        lent.into_iter().for_each(|batch| mesh.handle_returned(peer, batch));
+        for expected in [2, 2, 2, 0] {
+            assert_eq!(mesh.peers[PEER].interest.made, expected);
+            mesh.shrink(now);
+            mesh.shrink(now.after_ns(SECOND));
+            now = now.after_ns(6 * SECOND);
+        }
+        let again = fill(&mut mesh);
+        assert_eq!((again.len(), mesh.lent()), (Mesh::INTEREST_BATCHES, Mesh::INTEREST_BATCHES));
+        again.into_iter().for_each(|batch| mesh.handle_returned(peer, batch));
+        assert_eq!((mesh.lent(), mesh.staged()), (0, 0));
+    }
 }

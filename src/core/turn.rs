@@ -388,6 +388,8 @@ impl Turn<Ticking> {
         if !self.shard.has_work() {
             self.shard.clients.shrink();
             self.shard.interest.shrink();
+            let now = self.shard.now;
+            self.shard.mesh.shrink(now);
         }
         self.shard
     }
