@@ -8,11 +8,11 @@ use std::hash::{BuildHasher, Hasher};
 
 use fanfare_protocol::subject::Filter as FilterText;
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
-use slab::Slab;
 
+use super::blocks::BlockSlab;
 use super::hot_subjects::{HotSubjects, Known};
 use super::ids::{AccountId, Generation, Handle, ShardId, Slot};
+use super::pages::PagedTable;
 use super::short_text::ShortText;
 use super::sids::Sid;
 use super::small_list::SmallList;
@@ -78,8 +78,8 @@ impl Filter {
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Filters {
-    slab: Slab<Filter>,
-    literals: HashTable<Slot>,
+    slab: BlockSlab<Filter>,
+    literals: PagedTable<Slot>,
     /// One trie an account; `None` for accounts without wildcard filters.
     wildcards: Vec<Option<Box<Trie>>>,
     hasher: FixedState,
@@ -93,8 +93,8 @@ pub(crate) struct Filters {
 impl Filters {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            slab: Slab::new(),
-            literals: HashTable::new(),
+            slab: BlockSlab::new(),
+            literals: PagedTable::new(),
             wildcards: Vec::new(),
             hasher: FixedState::with_seed(seed.wrapping_add(1)),
             frontier: Frontier::default(),
@@ -181,10 +181,6 @@ impl Filters {
         text: &[u8],
         generation: Generation,
     ) -> Slot {
-        if self.slab.len() == self.slab.capacity() {
-            // By an eighth instead of to the double: there may be one filter a client.
-            self.slab.reserve_exact((self.slab.len() / 8).max(16));
-        }
         self.of_system += usize::from(account == AccountId::SYSTEM);
         let slot = Slot::from_key(self.slab.insert(Filter::new(account, text, generation)));
         if is_literal(text) {
@@ -213,9 +209,16 @@ impl Filters {
         debug_assert!(filter.is_unused(), "a filter outlives everything that names it (I9)");
         if is_literal(&filter.text) {
             let hash = hash(&self.hasher, filter.account, &filter.text);
-            if let Ok(entry) = self.literals.find_entry(hash, |other| *other == slot) {
-                entry.remove();
-            }
+            let (slab, hasher) = (&self.slab, &self.hasher);
+            let removed = self.literals.remove(
+                hash,
+                |other| *other == slot,
+                |other| {
+                    let filter = &slab[other.key()];
+                    self::hash(hasher, filter.account, &filter.text)
+                },
+            );
+            debug_assert!(removed.is_some(), "a literal filter is in the table");
         } else {
             let place = self.wildcards.get_mut(filter.account.index());
             if let Some(place) = place
@@ -231,17 +234,7 @@ impl Filters {
 
     /// Returns the memory of a burst, once most of what was reserved is unused.
     pub(crate) fn shrink(&mut self) {
-        if self.slab.len() * 4 < self.slab.capacity() {
-            self.slab.shrink_to_fit();
-        }
-        if self.literals.len() * 8 < self.literals.capacity() {
-            let (slab, hasher) = (&self.slab, &self.hasher);
-            let rehash = |slot: &Slot| {
-                let filter = &slab[slot.key()];
-                hash(hasher, filter.account, &filter.text)
-            };
-            self.literals.shrink_to(self.literals.len() * 2, rehash);
-        }
+        self.slab.shrink();
         if self.slab.is_empty() {
             self.hot.clear();
         }
@@ -250,7 +243,7 @@ impl Filters {
 
     /// Slots that there may be filters in.
     pub(crate) fn slots(&self) -> usize {
-        self.slab.capacity()
+        self.slab.slots()
     }
 
     /// The filter in a slot, if there is one.
@@ -269,6 +262,10 @@ impl Filters {
         tries.clone().for_each(|trie| trie.check());
         let wildcards: usize = tries.map(|trie| trie.len()).sum();
         assert_eq!(self.literals.len() + wildcards, self.slab.len());
+        self.literals.check(|slot| {
+            let filter = self.get(*slot);
+            hash(&self.hasher, filter.account, &filter.text)
+        });
         for (slot, filter) in self.iter() {
             let found = self.find(filter.account, &filter.text);
             assert_eq!(found, Some(slot), "a filter is found by its text");

@@ -6,11 +6,11 @@
 //! and never meets a node twice, so its work is bounded by the nodes along the subject's tokens.
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use slab::Slab;
 use std::hash::{BuildHasher, Hasher};
 
 use super::ids::Slot;
+use super::pages::PagedTable;
 use super::short_text::ShortText;
 
 /// Index of a node, `NONE` for no node.
@@ -55,7 +55,7 @@ pub(crate) struct Frontier {
 #[derive(Debug)]
 pub(crate) struct Trie {
     nodes: Slab<Node>,
-    children: HashTable<NodeKey>,
+    children: PagedTable<NodeKey>,
     hasher: FixedState,
     filters: usize,
 }
@@ -64,7 +64,7 @@ impl Trie {
     pub(crate) fn new(seed: u64) -> Self {
         let mut nodes = Slab::new();
         nodes.insert(Node::new(NONE, b""));
-        Self { nodes, children: HashTable::new(), hasher: FixedState::with_seed(seed), filters: 0 }
+        Self { nodes, children: PagedTable::new(), hasher: FixedState::with_seed(seed), filters: 0 }
     }
 
     /// Filters in the trie.
@@ -129,14 +129,6 @@ impl Trie {
         if self.nodes.len() * 4 < self.nodes.capacity() {
             self.nodes.shrink_to_fit();
         }
-        if self.children.len() * 8 < self.children.capacity() {
-            let (nodes, hasher) = (&self.nodes, &self.hasher);
-            let rehash = |key: &NodeKey| {
-                let node = &nodes[*key as usize];
-                edge_hash(node.parent, hash(hasher, &node.token))
-            };
-            self.children.shrink_to(self.children.len() * 2, rehash);
-        }
     }
 
     /// Appends the slots of all filters that match a published subject.
@@ -186,6 +178,10 @@ impl Trie {
             }
         }
         assert_eq!(filters, self.filters);
+        self.children.check(|key| {
+            let node = &self.nodes[*key as usize];
+            edge_hash(node.parent, self.token_hash(&node.token))
+        });
     }
 
     fn child(&self, parent: NodeKey, token: &[u8]) -> Option<NodeKey> {
@@ -205,6 +201,10 @@ impl Trie {
     }
 
     fn add_child(&mut self, parent: NodeKey, token: &[u8]) -> NodeKey {
+        if self.nodes.len() == self.nodes.capacity() {
+            // By an eighth instead of to the double, as with the filters themselves.
+            self.nodes.reserve_exact((self.nodes.len() / 8).max(4));
+        }
         let key = self.nodes.insert(Node::new(parent, token));
         assert!(key < NONE as usize, "filters are bounded far below 2^32");
         // INVARIANT: asserted above.
@@ -232,11 +232,16 @@ impl Trie {
         }
         self.nodes[node.parent as usize].literals -= 1;
         let hash = edge_hash(node.parent, self.token_hash(&node.token));
-        let entry = self.children.find_entry(hash, |other| *other == key);
-        debug_assert!(entry.is_ok(), "a literal child is in the table");
-        if let Ok(entry) = entry {
-            entry.remove();
-        }
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        let removed = self.children.remove(
+            hash,
+            |other| *other == key,
+            |other| {
+                let node = &nodes[*other as usize];
+                edge_hash(node.parent, self::hash(hasher, &node.token))
+            },
+        );
+        debug_assert!(removed.is_some(), "a literal child is in the table");
         node.parent
     }
 
