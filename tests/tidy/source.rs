@@ -33,7 +33,7 @@ impl Source {
     /// Whether all of it is test code, or measures.
     pub(crate) fn is_test(&self) -> bool {
         let parts: Vec<&str> = self.path.split('/').collect();
-        let measures = matches!(parts[..], ["benches", _]);
+        let measures = matches!(parts[..], ["benches", _] | ["benches", "scale", _]);
         let tests = parts.contains(&"tests") || parts.contains(&"fuzz");
         measures || tests || self.path.ends_with("/tests.rs")
     }
