@@ -255,7 +255,8 @@ fn a_lost_pong_is_caught() {
 
 #[test]
 fn a_move_that_is_too_late_is_caught() {
-    let checks = ["once", "lost", "answer", "wire", "max", "order", "group", "info", "content"];
+    let checks =
+        ["once", "lost", "answer", "wire", "max", "order", "group", "info", "content", "close"];
     is_caught(Mutation::MoveStale, &checks);
 }
 
