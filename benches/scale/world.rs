@@ -157,7 +157,9 @@ impl World {
             }
             Cause::Input(said) => read(turn, said),
             Cause::Writable(clients) => {
-                clients.iter().for_each(|client| turn.handle_writable(*client));
+                for client in clients {
+                    turn.handle_writable(*client);
+                }
                 turn.read()
             }
         };
@@ -223,7 +225,9 @@ impl World {
 
 /// Clients' sockets are read in the order in which they said something.
 fn read(mut turn: Turn<Polled>, said: &[Said<'_>]) -> Turn<fanfare::core::turn::Reading> {
-    said.iter().for_each(|said| turn.handle_readable(said.client));
+    for said in said {
+        turn.handle_readable(said.client);
+    }
     let mut turn = turn.read();
     let mut next = 0;
     while let Some(client) = turn.poll_read() {

@@ -92,7 +92,6 @@ impl<T> PagedTable<T> {
         // The lower half chooses the place within a page, the highest seven bits are its tags.
         let place = (hash >> 32) & ((1 << self.bits) - 1);
         // INVARIANT: the directory has a place for each number of so many bits.
-        #[expect(clippy::cast_possible_truncation)]
         let page = self.directory[place as usize];
         page as usize
     }
