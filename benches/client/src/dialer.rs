@@ -30,6 +30,16 @@ pub struct Dialer<'a> {
     free: Vec<usize>,
     buffer: Vec<u8>,
     dialled: u64,
+    losses: Losses,
+}
+
+/// What it means that the server closes a connection, or refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Losses {
+    /// The run has failed.
+    AreErrors,
+    /// It is told as [`Happened::Lost`].
+    AreTold,
 }
 
 /// What all connections need to know about the server.
@@ -73,6 +83,8 @@ pub enum Happened<'a> {
         /// When it was dialled.
         started_ns: u64,
     },
+    /// The server has closed the connection, where that is no error; its slot is free.
+    Lost,
     /// A message came.
     Message {
         /// Its payload.
@@ -93,7 +105,13 @@ impl<'a> Dialer<'a> {
             free: Vec::new(),
             buffer: vec![0; BUFFER_LEN],
             dialled: 0,
+            losses: Losses::AreErrors,
         })
+    }
+
+    /// Says what a lost connection means from now on.
+    pub fn take_losses(&mut self, losses: Losses) {
+        self.losses = losses;
     }
 
     /// Begins to open a connection.
@@ -132,8 +150,7 @@ impl<'a> Dialer<'a> {
         }
     }
 
-    /// Waits for something to happen, at most for the time-out. A connection that the server
-    /// closes is an error.
+    /// Waits for something to happen, at most for the time-out.
     pub fn poll(
         &mut self,
         events: &mut Events,
@@ -149,7 +166,15 @@ impl<'a> Dialer<'a> {
         for event in &*events {
             let index = event.token().0;
             let Some(Some(dial)) = self.slots.get_mut(index) else { continue };
-            dial.turn(&self.server, &mut self.buffer, SlotIndex(index), &mut on)?;
+            let turned = dial.turn(&self.server, &mut self.buffer, SlotIndex(index), &mut on);
+            match (turned, self.losses) {
+                (Ok(()), _) => {}
+                (Err(fault), Losses::AreErrors) => return Err(fault),
+                (Err(_), Losses::AreTold) => {
+                    self.close(SlotIndex(index));
+                    on(Happened::Lost);
+                }
+            }
         }
         Ok(())
     }

@@ -52,6 +52,8 @@ enum BenchCommand {
     Churn(scenario::Churn),
     /// Many idle connections: how fast they open and what each costs the server.
     Conns(scenario::Conns),
+    /// Many connections that are lost at once and return at once, while others talk.
+    Herd(scenario::Herd),
     /// A subscriber that stops reading: what it costs the others, and when it is cut.
     Slow(scenario::Slow),
     /// Show the results of several runs side by side.
@@ -86,6 +88,7 @@ pub fn bench(args: BenchArgs) -> ExitCode {
         BenchCommand::Latency(options) => scenarios::latency::run(&options),
         BenchCommand::Churn(options) => scenarios::churn::run(&options),
         BenchCommand::Conns(options) => scenarios::conns::run(&options),
+        BenchCommand::Herd(options) => scenarios::herd::run(&options),
         BenchCommand::Slow(options) => scenarios::slow::run(&options),
         BenchCommand::Compare(options) => report::compare::run(&options),
     };

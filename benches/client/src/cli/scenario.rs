@@ -213,6 +213,35 @@ pub struct Conns {
     pub common: Common,
 }
 
+/// Many connections that are lost at once and return at once, while others talk.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Opens the herd, measures the latency between pairs that talk at a fixed rate, then closes the whole
+herd and dials it again in the same moment; measures until all are back, and once more afterwards.
+
+Example:
+  fanfare bench herd --conns 18000 --server-pid $(pgrep -ox fanfare)")]
+pub struct Herd {
+    /// Connections that are lost and return.
+    #[arg(long, value_name = "N", default_value = "5000", value_parser = value::some)]
+    pub conns: u64,
+    /// Connections that are being opened at the same time at the beginning.
+    #[arg(long, value_name = "N", default_value = "128", value_parser = value::some)]
+    pub opening: u64,
+    /// Source addresses, from 127.0.0.1 on; as many as are needed when not given.
+    #[arg(long, value_name = "N", value_parser = value::some)]
+    pub sources: Option<u64>,
+    /// Pairs that talk all the time.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = value::some)]
+    pub pairs: u64,
+    /// Messages per second, over all pairs.
+    #[arg(long, value_name = "N", default_value = "10k", value_parser = value::some)]
+    pub rate: u64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the heading of the help")]
+    pub common: Common,
+}
+
 /// One subscriber that stops reading, among others that do not.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\

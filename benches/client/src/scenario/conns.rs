@@ -201,6 +201,8 @@ impl<'a> Crowd<'a> {
                 *confirmed += 1;
                 timings.record(Kind::Connect, started_ns, run.now_ns());
             }
+            // They are errors here.
+            Happened::Lost => {}
             Happened::Message { payload } => {
                 verdict.received += 1;
                 match format.check(payload) {
@@ -216,17 +218,25 @@ impl<'a> Crowd<'a> {
 
 /// The addresses to connect from; none leaves the choice to the system.
 fn sources(options: &Conns, server: IpAddr) -> Result<Vec<Ipv4Addr>, Failure> {
+    source_addresses(options.conns, options.sources, server)
+}
+
+/// The addresses for so many connections, or so many addresses where they are given.
+pub(super) fn source_addresses(
+    conns: u64,
+    sources: Option<u64>,
+    server: IpAddr,
+) -> Result<Vec<Ipv4Addr>, Failure> {
     let is_loopback = matches!(server, IpAddr::V4(address) if address.is_loopback());
     let each = if is_loopback { QUICK_PORTS_PER_SOURCE } else { PORTS_PER_SOURCE };
-    let needed = options.sources.unwrap_or(options.conns.div_ceil(each));
+    let needed = sources.unwrap_or(conns.div_ceil(each));
     if needed <= 1 {
         return Ok(Vec::new());
     }
     if !is_loopback {
         return Err(Failure::Usage(format!(
-            "{} connections need {needed} source addresses, which are only there for a server on \
-             127.0.0.1; run several clients on several machines instead",
-            options.conns
+            "{conns} connections need {needed} source addresses, which are only there for a server \
+             on 127.0.0.1; run several clients on several machines instead"
         )));
     }
     let first = first_source(std::process::id());

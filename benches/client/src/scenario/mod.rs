@@ -7,6 +7,7 @@ pub mod churn;
 pub mod conns;
 pub mod fanin;
 pub mod fanout;
+pub mod herd;
 pub mod latency;
 pub mod pubsub;
 pub mod queue;
