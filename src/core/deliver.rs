@@ -6,12 +6,12 @@
 use bytes::Bytes;
 
 use super::clients::{Clients, Parts};
-use super::filters::Member;
 use super::ids::Slot;
 use super::interest::Interest;
 use super::message::{Body, Head, HeadId, Message};
 use super::spool::{RecordId, Spool};
 use super::subs::List;
+use super::wants::Member;
 
 /// One message on its way into this shard's outboxes.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl<'m> Delivery<'m> {
         list: List,
         except: Option<Slot>,
     ) -> bool {
-        let members = interest.members_mut(list).as_mut_slice();
+        let members = interest.members_mut(list);
         let Some(left) = visits_left.checked_sub(members.len()) else { return false };
         *visits_left = left;
         for member in members {
@@ -126,8 +126,8 @@ impl<'m> Delivery<'m> {
         list: List,
         place: usize,
     ) {
-        if let Some(member) = interest.members_mut(list).as_mut_slice().get_mut(place)
-            && (member.max == 0 || member.delivered < member.max)
+        if let Some(member) = interest.members_mut(list).get_mut(place)
+            && !member.is_finished()
         {
             self.deliver_to_member(clients, member, Check::AtDelivery);
         }
@@ -141,7 +141,7 @@ impl<'m> Delivery<'m> {
         list: List,
         position: u32,
     ) -> bool {
-        let member = interest.members_mut(list).as_mut_slice().get_mut(position as usize);
+        let member = interest.members_mut(list).get_mut(position as usize);
         member.is_some_and(|member| self.deliver_to_member(clients, member, Check::AtDraw))
     }
 
@@ -178,8 +178,7 @@ impl<'m> Delivery<'m> {
         let pushed = client.push(record, member.sid, length, spool, sids);
         clients.note_pushed(member.client, pushed);
         self.delivered += 1;
-        member.delivered += 1;
-        if member.delivered == member.max {
+        if member.count() {
             clients.finished.push((member.client, member.sid));
         }
         if clients.trace.enabled {
@@ -191,7 +190,7 @@ impl<'m> Delivery<'m> {
     /// Whether a client whose messages are looked at takes this one as others do.
     #[cold]
     fn passes(&mut self, parts: &mut Parts<'_>, member: &Member, check: Check) -> bool {
-        if member.max > 0 && member.delivered >= member.max {
+        if member.is_finished() {
             // An earlier leg of this message has finished the subscription.
             return false;
         }

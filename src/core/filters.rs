@@ -11,30 +11,11 @@ use foldhash::quality::FixedState;
 
 use super::blocks::BlockSlab;
 use super::hot_subjects::{HotSubjects, Known};
-use super::ids::{AccountId, Generation, Handle, ShardId, Slot};
+use super::ids::{AccountId, Generation, Handle, Slot};
 use super::pages::PagedTable;
 use super::short_text::ShortText;
-use super::sids::Sid;
-use super::small_list::SmallList;
 use super::trie::{Frontier, Trie};
-
-/// One receiver in a list.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Member {
-    pub(crate) client: Slot,
-    pub(crate) sid: Sid,
-    /// Deliveries since SUB.
-    pub(crate) delivered: u64,
-    /// Deliveries after which the subscription ends; 0 for never.
-    pub(crate) max: u64,
-}
-
-/// What a peer told about a filter.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Remote {
-    pub(crate) shard: ShardId,
-    pub(crate) handle: Handle,
-}
+use super::wants::Wants;
 
 /// One filter that somebody in the broker subscribes to.
 #[derive(Debug)]
@@ -42,9 +23,7 @@ pub(crate) struct Filter {
     pub(crate) text: ShortText,
     pub(crate) generation: Generation,
     pub(crate) account: AccountId,
-    pub(crate) members: SmallList<Member>,
-    pub(crate) queues: SmallList<Slot>,
-    pub(crate) remotes: SmallList<Remote>,
+    pub(crate) wants: Wants,
     /// Peers that believe this shard has plain subscribers.
     pub(crate) told: u64,
     /// Peers in whose dirty set the filter is.
@@ -53,25 +32,12 @@ pub(crate) struct Filter {
 
 impl Filter {
     fn new(account: AccountId, text: &[u8], generation: Generation) -> Self {
-        Self {
-            text: text.into(),
-            generation,
-            account,
-            members: SmallList::Empty,
-            queues: SmallList::Empty,
-            remotes: SmallList::Empty,
-            told: 0,
-            dirty: 0,
-        }
+        Self { text: text.into(), generation, account, wants: Wants::default(), told: 0, dirty: 0 }
     }
 
     /// Whether nobody needs the entry any more (I9: nor does a peer believe in it).
     pub(crate) fn is_unused(&self) -> bool {
-        self.members.is_empty()
-            && self.queues.is_empty()
-            && self.remotes.is_empty()
-            && self.told == 0
-            && self.dirty == 0
+        self.wants.is_empty() && self.told == 0 && self.dirty == 0
     }
 }
 

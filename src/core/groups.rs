@@ -4,11 +4,11 @@
 //! uniform over members, whatever shard they live on: by the counts that the peers told, then, on
 //! the drawn shard, over its own members.
 
-use super::filters::Member;
 use super::ids::{Handle, ShardId, Slot};
 use super::interest::Interest;
 use super::rng::Rng;
 use super::texts::TextId;
+use super::wants::Member;
 
 /// The draw's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

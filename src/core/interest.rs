@@ -13,13 +13,14 @@ use std::collections::VecDeque;
 use fanfare_protocol::subject::Filter as FilterText;
 use slab::Slab;
 
-use super::filters::{Filter, Filters, Member, Remote};
+use super::filters::{Filter, Filters};
 use super::ids::{AccountId, Generation, Handle, ShardId, Slot};
 use super::sids::Sid;
 use super::small_list::SmallList;
 use super::subs::List;
 use super::texts::{TextId, TextTable};
 use super::usage::Used;
+use super::wants::{Member, Remote};
 
 /// What a peer told about a queue group on a filter.
 #[derive(Debug, Clone, Copy)]
@@ -117,10 +118,10 @@ impl Interest {
 
     /// The receivers in a list.
     #[inline]
-    pub(crate) fn members_mut(&mut self, list: List) -> &mut SmallList<Member> {
+    pub(crate) fn members_mut(&mut self, list: List) -> &mut [Member] {
         match list {
-            List::Plain(slot) => &mut self.filters.get_mut(slot).members,
-            List::Queue(slot) => &mut self.queues[slot.key()].members,
+            List::Plain(slot) => self.filters.get_mut(slot).wants.members_mut(),
+            List::Queue(slot) => self.queues[slot.key()].members.as_mut_slice(),
         }
     }
 
@@ -160,7 +161,7 @@ impl Interest {
 
     /// Appends all queue groups on a filter as (name, queue).
     pub(crate) fn queues_of(&self, filter: Slot, into: &mut Vec<(TextId, Slot)>) {
-        let queues = self.filters.get(filter).queues.as_slice();
+        let queues = self.filters.get(filter).wants.queues();
         into.extend(queues.iter().map(|slot| (self.queues[slot.key()].name, *slot)));
     }
 
@@ -191,7 +192,10 @@ impl Interest {
             None => List::Plain(slot),
             Some(name) => List::Queue(self.ensure_queue(slot, name)),
         };
-        let position = self.members_mut(list).push(member);
+        let position = match list {
+            List::Plain(slot) => self.filters.get_mut(slot).wants.add_member(member),
+            List::Queue(slot) => self.queues[slot.key()].members.push(member),
+        };
         (list, index(position))
     }
 
@@ -212,7 +216,7 @@ impl Interest {
                     account: filter.account,
                     filter: &filter.text,
                     handle: Handle { slot, generation: filter.generation },
-                    present: !filter.members.is_empty(),
+                    present: !filter.wants.members().is_empty(),
                 }
             }
             List::Queue(slot) => {
@@ -231,14 +235,16 @@ impl Interest {
 
     /// Removes the receiver at a position; names the one that moved there, if any did.
     pub(crate) fn remove(&mut self, list: List, position: u32) -> Option<(Slot, Sid)> {
-        let members = self.members_mut(list);
-        let removed = members.swap_remove(position as usize);
+        let removed = match list {
+            List::Plain(slot) => self.filters.get_mut(slot).wants.remove_member(position as usize),
+            List::Queue(slot) => self.queues[slot.key()].members.swap_remove(position as usize),
+        };
         debug_assert!(removed.is_some(), "a subscription knows its position");
-        let moved = members.as_slice().get(position as usize).map(|m| (m.client, m.sid));
+        let moved = self.members_mut(list).get(position as usize).map(|m| (m.client, m.sid));
         match list {
             List::Plain(slot) => {
                 let filter = self.filters.get(slot);
-                if filter.members.is_empty() {
+                if filter.wants.members().is_empty() {
                     self.mark_dirty(list, filter.told);
                     self.free_filter(slot);
                 }
@@ -259,7 +265,7 @@ impl Interest {
             let due = match list {
                 List::Plain(slot) => {
                     let filter = self.filters.get(slot);
-                    (filter.told & peer.bit() != 0) == filter.members.is_empty()
+                    (filter.told & peer.bit() != 0) == filter.wants.members().is_empty()
                 }
                 List::Queue(slot) => self.queues[slot.key()].told & peer.bit() != 0,
             };
@@ -280,7 +286,7 @@ impl Interest {
         match list {
             List::Plain(slot) => {
                 let filter = self.filters.get_mut(slot);
-                set(&mut filter.told, peer, !filter.members.is_empty());
+                set(&mut filter.told, peer, !filter.wants.members().is_empty());
             }
             List::Queue(slot) => {
                 let queue = &mut self.queues[slot.key()];
@@ -296,21 +302,11 @@ impl Interest {
         match change {
             Change::Filter { account, filter, handle, present: true } => {
                 let slot = self.ensure_filter(account, filter);
-                let remotes = &mut self.filters.get_mut(slot).remotes;
-                match remotes.as_mut_slice().iter_mut().find(|remote| remote.shard == shard) {
-                    Some(remote) => remote.handle = handle,
-                    None => {
-                        remotes.push(Remote { shard, handle });
-                    }
-                }
+                self.filters.get_mut(slot).wants.put_remote(Remote { shard, handle });
             }
             Change::Filter { account, filter, present: false, .. } => {
                 let Some(slot) = self.filters.find(account, filter) else { return };
-                let remotes = &mut self.filters.get_mut(slot).remotes;
-                let known = remotes.as_slice().iter().position(|remote| remote.shard == shard);
-                if let Some(known) = known {
-                    remotes.swap_remove(known);
-                }
+                self.filters.get_mut(slot).wants.remove_remote(shard);
                 self.free_filter(slot);
             }
             Change::Usage { .. } => debug_assert!(false, "usage is no interest"),
@@ -363,7 +359,7 @@ impl Interest {
 
     fn ensure_queue(&mut self, filter: Slot, name: &[u8]) -> Slot {
         let name = self.names.intern(name);
-        let queues = self.filters.get(filter).queues.as_slice();
+        let queues = self.filters.get(filter).wants.queues();
         let known = queues.iter().copied().find(|slot| self.queues[slot.key()].name == name);
         if let Some(slot) = known {
             self.names.release(name);
@@ -380,7 +376,7 @@ impl Interest {
             told: 0,
             dirty: 0,
         }));
-        self.filters.get_mut(filter).queues.push(slot);
+        self.filters.get_mut(filter).wants.add_queue(slot);
         slot
     }
 
@@ -410,10 +406,7 @@ impl Interest {
         self.version += 1;
         let queue = self.queues.remove(slot.key());
         self.names.release(queue.name);
-        let queues = &mut self.filters.get_mut(queue.filter).queues;
-        if let Some(index) = queues.as_slice().iter().position(|other| *other == slot) {
-            queues.swap_remove(index);
-        }
+        self.filters.get_mut(queue.filter).wants.remove_queue(slot);
         self.free_filter(queue.filter);
     }
 

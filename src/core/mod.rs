@@ -109,3 +109,4 @@ pub mod turn;
 mod usage;
 mod user_info;
 mod walks;
+mod wants;

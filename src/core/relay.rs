@@ -16,7 +16,6 @@ use fanfare_protocol::subject::Filter;
 use super::auth::Question;
 use super::badge::Standing;
 use super::choices::Choices;
-use super::filters::Member;
 use super::ids::{AccountId, ClientNumber, Slot};
 use super::latency::{self, Sample};
 use super::mesh;
@@ -26,6 +25,7 @@ use super::shard::Shard;
 use super::sids::Sid;
 use super::subs::Sub;
 use super::time::Instant;
+use super::wants::Member;
 use crate::config::access::ResponseType;
 
 /// One message to the broker's own client.
@@ -101,7 +101,7 @@ impl Shard {
             self.clients.sids.release(sid);
             return false;
         }
-        let member = Member { client, sid, delivered: 0, max: 0 };
+        let member = Member::new(client, sid);
         let (list, position) = self.interest.add(account, filter, None, member);
         let seed = self.clients.seed();
         self.clients.get_mut(client).subs.insert(Sub { sid, position, list }, seed);

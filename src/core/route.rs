@@ -14,7 +14,6 @@ use super::batch::{Batch, DeliverTo};
 use super::choices::Choices;
 use super::clients::Clients;
 use super::deliver::Delivery;
-use super::filters::Member;
 use super::groups::{Group, Pick};
 use super::ids::{AccountId, ConnId, Handle, Slot};
 use super::interest::Interest;
@@ -28,6 +27,7 @@ use super::system_requests::PREFIX;
 use super::texts::TextId;
 use super::trace_tag::TRACED;
 use super::walks::Ground;
+use super::wants::Member;
 
 impl Shard {
     /// Publishes one message of a client.
@@ -122,7 +122,7 @@ impl Shard {
             self.plan.begin(account, subject, version);
             self.interest.matches(account, subject, &mut self.plan.filters);
             for filter in &self.plan.filters {
-                if !self.interest.filter(*filter).queues.is_empty() {
+                if !self.interest.filter(*filter).wants.queues().is_empty() {
                     self.interest.queues_of(*filter, &mut self.plan.queues);
                 }
             }
@@ -132,7 +132,7 @@ impl Shard {
         }
         for index in 0..self.plan.filters.len() {
             let filter = self.interest.filter(self.plan.filters[index]);
-            for remote in filter.remotes.as_slice() {
+            for remote in filter.wants.remotes() {
                 self.plan.add_filter(remote.shard, remote.handle);
             }
         }
@@ -341,7 +341,7 @@ impl Shard {
             self.catch_up(slot);
         }
         let Some((filter, position)) = self.own_subscription(slot, line.reply) else { return };
-        let members = self.interest.members_mut(List::Plain(filter)).as_slice();
+        let members = self.interest.filter(filter).wants.members();
         let Some(member) = members.get(position).copied() else { return };
         let block_len = encode::no_responders_len(line.subject);
         let mut body = Vec::with_capacity(block_len as usize + 2);
@@ -364,7 +364,7 @@ impl Shard {
         let client = self.clients.get(slot);
         let mut looked_at = 0;
         let found = self.plan.filters.iter().find_map(|filter| {
-            let members = self.interest.filter(*filter).members.as_slice();
+            let members = self.interest.filter(*filter).wants.members();
             looked_at += members.len().min(client.subs.len());
             if members.len() <= client.subs.len() {
                 let position = members.iter().position(|member| member.client == slot)?;

@@ -11,7 +11,6 @@ use fanfare_protocol::subject::{self, Filter};
 use super::badge::{Badge, Standing};
 use super::choices::Choices;
 use super::close::CloseReason;
-use super::filters::Member;
 use super::grants::ResponseGrants;
 use super::ids::Slot;
 use super::mesh;
@@ -20,6 +19,7 @@ use super::shard::Shard;
 use super::sids::Sid;
 use super::spool::Fixed;
 use super::subs::{List, Sub};
+use super::wants::Member;
 
 /// What an operation's execution means for the ones behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +257,7 @@ impl Shard {
             return Flow::Park;
         }
         let sid = self.clients.sids.intern(sid);
-        let member = Member { client: slot, sid, delivered: 0, max: 0 };
+        let member = Member::new(slot, sid);
         let (list, position) = self.interest.add(account, filter, queue, member);
         let seed = self.clients.seed();
         self.clients.get_mut(slot).subs.insert(Sub { sid, position, list }, seed);
@@ -315,11 +315,10 @@ impl Shard {
             .find(sid)
             .and_then(|sid| self.clients.get(slot).subs.find(sid).copied());
         if let Some(sub) = sub {
-            let member =
-                self.interest.members_mut(sub.list).as_mut_slice().get_mut(sub.position as usize);
+            let member = self.interest.members_mut(sub.list).get_mut(sub.position as usize);
             debug_assert!(member.is_some(), "a subscription knows its position");
             match (max, member) {
-                (Some(max), Some(member)) if member.delivered < max => member.max = max,
+                (Some(max), Some(member)) if member.delivered() < max => member.set_max(max),
                 _ => self.end_subscription(slot, sub.sid),
             }
         }
@@ -342,12 +341,12 @@ impl Shard {
         for client in self.clients.iter() {
             for sub in client.subs.iter() {
                 let members = match sub.list {
-                    List::Plain(slot) => &self.interest.filter(slot).members,
-                    List::Queue(slot) => &self.interest.queue(slot).members,
+                    List::Plain(slot) => self.interest.filter(slot).wants.members(),
+                    List::Queue(slot) => self.interest.queue(slot).members.as_slice(),
                 };
-                let member = members.as_slice()[sub.position as usize];
+                let member = members[sub.position as usize];
                 assert_eq!((member.client, member.sid), (client.id.slot, sub.sid));
-                assert!(member.max == 0 || member.delivered < member.max, "ends at its maximum");
+                assert!(!member.is_finished(), "ends at its maximum");
                 receivers += 1;
             }
         }

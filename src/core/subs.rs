@@ -61,8 +61,10 @@ impl Subs {
     pub(crate) fn insert(&mut self, sub: Sub, seed: u64) {
         debug_assert!(self.find(sub.sid).is_none(), "a sid names one subscription");
         let index = self.all.len();
-        if index == self.all.capacity() && index < FEW {
-            self.all.reserve_exact(index.max(1));
+        if index == self.all.capacity() {
+            // By a half or an eighth instead of to the double: there may be a million in all.
+            let more = if index < FEW { index / 2 } else { index / 8 };
+            self.all.reserve_exact(more.max(1));
         }
         self.all.push(sub);
         let all = &self.all;
@@ -129,6 +131,9 @@ impl Subs {
     fn shrink(&mut self) {
         if self.all.is_empty() {
             *self = Self::new();
+        } else if self.all.len() * 2 <= FEW {
+            self.by_sid = None;
+            self.all.shrink_to_fit();
         } else if self.all.len() * 4 < self.all.capacity() {
             self.all.shrink_to(self.all.len() * 2);
             if let Some(by_sid) = &mut self.by_sid {
@@ -161,7 +166,7 @@ fn hash(seed: u64, sid: Sid) -> u64 {
 }
 
 /// Up to here a scan beats a table and costs less memory.
-const FEW: usize = 8;
+const FEW: usize = 16;
 
 #[cfg(test)]
 mod tests {

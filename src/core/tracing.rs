@@ -392,7 +392,7 @@ impl Shard {
         let mut visited = found.picks.len();
         for slot in found.filters {
             let filter = self.interest.filter(*slot);
-            let members = filter.members.as_slice();
+            let members = filter.wants.members();
             visited += members.len();
             for member in members {
                 let client = self.clients.get(member.client);
@@ -403,7 +403,7 @@ impl Shard {
                     "Not delivered because subscription denies this subject"
                 } else if client.closing.is_some() {
                     "Not delivered because client is closed"
-                } else if member.max > 0 && member.delivered >= member.max {
+                } else if member.is_finished() {
                     "Not delivered because auto-unsubscribe exceeded"
                 } else {
                     ""

@@ -143,7 +143,7 @@ impl Ground<'_> {
         let mut place = 0;
         // Whether anybody took it is to be known now: nobody is the 503.
         while place < length && (place < at_once || delivery.has_nobody()) {
-            let member = self.interest.members_mut(list).as_slice().get(place).copied();
+            let member = self.interest.members_mut(list).get(place).copied();
             if let Some(member) = member.filter(|member| Some(member.client) != except) {
                 self.catch_up(member.client);
                 delivery.deliver_at(self.clients, self.interest, list, place);
@@ -233,7 +233,7 @@ impl Ground<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn catch_up_at(&mut self, list: List, place: u32) {
-        let member = self.interest.members_mut(list).as_slice().get(place as usize).copied();
+        let member = self.interest.members_mut(list).get(place as usize).copied();
         if let Some(member) = member {
             self.catch_up(member.client);
         }
@@ -246,7 +246,7 @@ impl Ground<'_> {
         let upto = walk.end.min(walk.next.saturating_add(*budget));
         let mut delivery = walk.delivery();
         for place in walk.next..upto {
-            let member = self.interest.members_mut(list).as_slice().get(place);
+            let member = self.interest.members_mut(list).get(place);
             let Some(slot) = member.map(|member| member.client) else { break };
             let walked = self.clients.get(slot).walked;
             let is_done = walked >= walk.number;
@@ -384,7 +384,7 @@ impl Shard {
         let mut place = sub.position as usize;
         while let Some(bound) = self.walks.bound_above(filter, place) {
             let last = bound - 1;
-            let members = self.interest.members_mut(sub.list).as_mut_slice();
+            let members = self.interest.members_mut(sub.list);
             if last != place && last < members.len() {
                 members.swap(place, last);
                 // INVARIANT: the place was below the bound.

@@ -10,7 +10,7 @@ impl Interest {
     pub(crate) fn check(&self) {
         self.filters.check();
         for (slot, filter) in self.filters.iter() {
-            for queue in filter.queues.as_slice() {
+            for queue in filter.wants.queues() {
                 assert_eq!(self.queues[queue.key()].filter, slot);
             }
         }

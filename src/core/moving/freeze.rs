@@ -253,20 +253,24 @@ impl Shard {
 
     fn sub_record(&self, sub: &Sub) -> SubRecord {
         let (filter, queue, members) = match sub.list {
-            List::Plain(slot) => (slot, None, &self.interest.filter(slot).members),
+            List::Plain(slot) => (slot, None, self.interest.filter(slot).wants.members()),
             List::Queue(slot) => {
                 let queue = self.interest.queue(slot);
-                (queue.filter(), Some(self.interest.name(queue.name).into()), &queue.members)
+                (
+                    queue.filter(),
+                    Some(self.interest.name(queue.name).into()),
+                    queue.members.as_slice(),
+                )
             }
         };
-        let member = members.as_slice().get(sub.position as usize);
+        let member = members.get(sub.position as usize);
         debug_assert!(member.is_some(), "a subscription knows its position");
         SubRecord {
             filter: (*self.interest.filter(filter).text).into(),
             queue,
             sid: self.sid_text(sub.sid),
-            delivered: member.map_or(0, |member| member.delivered),
-            max: member.map_or(0, |member| member.max),
+            delivered: member.map_or(0, |member| member.delivered()),
+            max: member.map_or(0, |member| member.max()),
         }
     }
 

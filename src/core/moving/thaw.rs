@@ -16,7 +16,6 @@ use crate::core::auth::refusal::{Claimant, Stage};
 use crate::core::auth::{Admitted, Refusal};
 use crate::core::badge::{Badge, Standing};
 use crate::core::close::CloseReason;
-use crate::core::filters::Member;
 use crate::core::ids::{ClientNumber, ConnId, ListenerId, Slot};
 use crate::core::message::{Body, HeadId, Message};
 use crate::core::responses::Restored;
@@ -28,6 +27,7 @@ use crate::core::subs::Sub;
 use crate::core::time::Instant;
 use crate::core::timer::TimerKind;
 use crate::core::turn::{Polled, Turn};
+use crate::core::wants::Member;
 
 /// What a waiting shard keeps until its clients are its own.
 #[derive(Debug, Default)]
@@ -290,7 +290,7 @@ impl Shard {
         }
         let peers = self.interest.peers_to_tell(account, filter.as_bytes(), queue);
         let (delivered, max) = (record.delivered, record.max);
-        let member = Member { client: slot, sid, delivered, max };
+        let member = Member::new(slot, sid).counted(delivered, max);
         let (list, position) = self.interest.add(account, filter, queue, member);
         let seed = self.clients.seed();
         self.clients.get_mut(slot).subs.insert(Sub { sid, position, list }, seed);

@@ -46,7 +46,7 @@ impl Shard {
                 filter.account == wanted.account && covers(&wanted.subject, &filter.text)
             });
             if let Some(filter) = filter {
-                looked_at += filter.members.as_slice().len();
+                looked_at += filter.wants.members().len();
                 count += self.count_on(slot, queue);
             }
         }
@@ -58,7 +58,7 @@ impl Shard {
         let own = self.clients.relays.client;
         let mut count = 0;
         if queue.is_none() {
-            let members = self.interest.filter(filter).members.as_slice();
+            let members = self.interest.filter(filter).wants.members();
             count += members.iter().filter(|member| Some(member.client) != own).count();
         }
         let mut queues = Vec::new();

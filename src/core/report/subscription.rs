@@ -102,7 +102,7 @@ impl Shard {
     fn subscription_facts(&self, client: &Client, sub: &Sub) -> SubscriptionFacts {
         let (filter, queue) = self.interest.names_of(sub.list);
         let members = match sub.list {
-            List::Plain(filter) => self.interest.filter(filter).members.as_slice(),
+            List::Plain(filter) => self.interest.filter(filter).wants.members(),
             List::Queue(queue) => self.interest.queue(queue).members.as_slice(),
         };
         let member = members.get(sub.position as usize);
@@ -114,8 +114,8 @@ impl Shard {
             filter: text(filter),
             queue: queue.map(text),
             sid: text(self.clients.sids.text(sub.sid, &mut digits)),
-            delivered: member.map_or(0, |member| member.delivered),
-            max: member.map_or(0, |member| member.max),
+            delivered: member.map_or(0, |member| member.delivered()),
+            max: member.map_or(0, |member| member.max()),
         }
     }
 }
