@@ -38,6 +38,7 @@ use crate::core::system_requests::Asker;
 use crate::io::accept::Listener;
 use crate::io::clock::Clock;
 use crate::io::exchange::{Exchange, Mail};
+use crate::io::heap;
 use crate::io::log::{Level, Log};
 use crate::io::log_sink::{LogTarget, Sink};
 
@@ -56,6 +57,7 @@ pub(crate) struct Start {
 
 /// Runs a broker until a signal stops it.
 pub(crate) fn run(start: Start) -> Result<(), RunError> {
+    heap::keep_some_free_memory();
     let config = &start.reading.config;
     let target = LogTarget::of(config, &start.executable);
     let begun = Sink::open(target.clone()).map_err(RunError::Log).and_then(|sink| {

@@ -16,6 +16,7 @@ pub(crate) mod exchange;
 mod fault;
 pub(crate) mod gate;
 pub(crate) mod handover;
+pub(crate) mod heap;
 pub(crate) mod http;
 mod layer;
 pub(crate) mod ledger;
