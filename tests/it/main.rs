@@ -14,6 +14,7 @@
 mod accounts;
 mod auth_matrix;
 mod broker;
+mod bursts;
 mod command_line;
 mod configurations;
 mod crowd;
