@@ -34,8 +34,9 @@ struct Watched {
 
 impl Watched {
     fn start() -> Self {
-        // Who has left is remembered, so many of them: that is no burst.
-        let settings = configured("max_closed_clients: 100\n");
+        // Who has left is remembered, so many of them: that is no burst. Nor does anybody here
+        // answer PINGs while somebody else is busy.
+        let settings = configured("max_closed_clients: 100\nping_interval: \"1h\"\n");
         let broker = settings.shards(2).descriptors(20_000).start();
         // More than one group of the placement, so that both shards have some.
         let mut clients: Vec<_> = (0..40).map(|_| broker.client()).collect();
