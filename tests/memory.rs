@@ -32,8 +32,8 @@ const BURST: usize = 100;
 const OWN_FILTER_MAX: usize = 700;
 /// Bytes of a connection whose filter others have too.
 const SHARED_FILTER_MAX: usize = 450;
-/// Bytes of a subscription more.
-const FURTHER_MAX: usize = 200;
+/// Bytes of a subscription more, the replica of its filter on the other shard included.
+const FURTHER_MAX: usize = 210;
 /// Bytes that a client more of one message costs while its socket takes nothing.
 const HELD_MAX: usize = 64;
 /// Bytes that a message to each leaves behind in a connection.
