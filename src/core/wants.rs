@@ -207,12 +207,11 @@ impl Wants {
             Kind::Remote(known) if known.shard == remote.shard => *known = remote,
             Kind::Remote(_) | Kind::Member(_) | Kind::Several(_) => {
                 let remotes = &mut self.several().remotes;
-                match remotes.iter_mut().find(|known| known.shard == remote.shard) {
-                    Some(known) => *known = remote,
-                    None => {
-                        remotes.reserve_exact(1);
-                        remotes.push(remote);
-                    }
+                if let Some(known) = remotes.iter_mut().find(|it| it.shard == remote.shard) {
+                    *known = remote;
+                } else {
+                    remotes.reserve_exact(1);
+                    remotes.push(remote);
                 }
             }
         }

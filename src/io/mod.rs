@@ -31,6 +31,7 @@ pub(crate) mod peak;
 pub(crate) mod reactor;
 pub(crate) mod resolver;
 mod sleep_timer;
+mod sleeping;
 mod socket;
 mod sparse;
 mod spin;

@@ -5,11 +5,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
-use super::bell::Sleep;
 use super::clock::Clock;
 use super::desk::{Errand, Sheet};
 use super::doorkeeper::Doorkeeper;
@@ -36,35 +34,35 @@ use crate::core::turn::{Draining, HandingOffInterest, Polled, Reading, Ticking, 
 pub(crate) struct Reactor {
     pub(super) me: ShardId,
     pub(super) poll: Poll,
-    timer: SleepTimer,
+    pub(super) timer: SleepTimer,
     pub(super) exchange: Arc<Exchange>,
     pub(super) sockets: Sockets,
     pub(super) lobby: Lobby,
     pub(super) doorkeeper: Doorkeeper,
-    /// Whether questions about clients found no room.
-    has_questions: bool,
+    /// When to ask again what found no room: questions about clients.
+    pub(super) ask_again_at: Option<Instant>,
     pub(super) clock: Clock,
     pub(super) log: Log,
     slow_notes: Sparse,
     /// Traced lines that were dropped, as far as the log has been told.
     traces_dropped: u64,
     /// Emptied batches that peers do not get back yet, and whose they are.
-    kept: Vec<(ShardId, Box<Batch>)>,
+    pub(super) kept: Vec<(ShardId, Box<Batch>)>,
     /// Requests to the broker that nobody had room for.
-    turned_down: Vec<Asker>,
+    pub(super) turned_down: Vec<Asker>,
     stop_deadline_ns: u64,
-    stop: Option<Stop>,
-    spin: Spin,
+    pub(super) stop: Option<Stop>,
+    pub(super) spin: Spin,
     volley: Option<Volley>,
 }
 
 /// A stop under way: nothing is read any more.
 #[derive(Debug, Clone, Copy)]
-struct Stop {
+pub(super) struct Stop {
     /// When what peers were given has arrived and clients are told farewell; `None` once they are.
-    farewell_at: Option<Instant>,
+    pub(super) farewell_at: Option<Instant>,
     /// When the shard ends, whoever is left.
-    end_at: Instant,
+    pub(super) end_at: Instant,
 }
 
 impl Reactor {
@@ -84,7 +82,7 @@ impl Reactor {
             exchange,
             sockets: Sockets::default(),
             doorkeeper,
-            has_questions: false,
+            ask_again_at: None,
             lobby: Lobby::default(),
             clock,
             log,
@@ -132,73 +130,6 @@ impl Reactor {
             let nobody_left = stop.farewell_at.is_none() && shard.stats().clients == 0;
             nobody_left || self.clock.now() >= stop.end_at
         })
-    }
-
-    /// Phase 1: waits for a cause.
-    fn wait(&mut self, shard: &Shard, events: &mut Events) -> io::Result<()> {
-        let sleep = if shard.wants_batches() { Sleep::ForWorkOrCredit } else { Sleep::ForWork };
-        let has_work = shard.has_work() || self.lobby.has_work() || self.has_errands();
-        if self.spin.is_wanted() && !has_work && self.look(shard, sleep, events)? {
-            self.spin.note_work(self.clock.now());
-            return Ok(());
-        }
-        let may_sleep = !has_work && self.exchange.may_sleep(self.me, sleep);
-        let timeout = if may_sleep && self.set_timer(shard)? { None } else { Some(Duration::ZERO) };
-        let polled = self.poll.poll(events, timeout);
-        if may_sleep {
-            self.exchange.awake(self.me);
-        }
-        if self.spin.is_wanted() && (!may_sleep || !events.is_empty()) {
-            self.spin.note_work(self.clock.now());
-        }
-        match polled {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Looks for a cause until the time for that is over. Says whether there is one.
-    fn look(&mut self, shard: &Shard, sleep: Sleep, events: &mut Events) -> io::Result<bool> {
-        loop {
-            let (due, now) = (self.next_due(shard), self.clock.now());
-            if self.spin.is_over(now) || due.is_some_and(|due| due <= now) {
-                return Ok(false);
-            }
-            match self.poll.poll(events, Some(Duration::ZERO)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-            if !events.is_empty() || self.exchange.has_brought(self.me, sleep) {
-                return Ok(true);
-            }
-            // Where others want the core, they are what it is better used for.
-            std::thread::yield_now();
-        }
-    }
-
-    fn has_errands(&self) -> bool {
-        self.sockets.has_greeted() || !self.turned_down.is_empty() || !self.kept.is_empty()
-    }
-
-    /// When something is due that nobody brings.
-    fn next_due(&self, shard: &Shard) -> Option<Instant> {
-        let stop = self.stop.map(|stop| stop.farewell_at.unwrap_or(stop.end_at));
-        let again = self.has_questions.then(|| self.clock.now().after_ns(ASK_AGAIN_NS));
-        [shard.poll_timeout(), self.lobby.next_deadline(), stop, again].into_iter().flatten().min()
-    }
-
-    /// Makes sure that a sleep ends when something is due. Says whether that is still to come.
-    fn set_timer(&mut self, shard: &Shard) -> io::Result<bool> {
-        let Some(at) = self.next_due(shard) else { return Ok(true) };
-        if self.timer.is_set_for(at) {
-            return Ok(true);
-        }
-        let now = self.clock.now();
-        if at <= now {
-            return Ok(false);
-        }
-        self.timer.set(at, now)?;
-        Ok(true)
     }
 
     fn turn(&mut self, shard: Box<Shard>, events: &Events) -> Box<Shard> {
@@ -405,7 +336,9 @@ impl Reactor {
     }
 
     fn close(&mut self, turn: &mut Turn<Ticking>) {
-        self.has_questions = self.doorkeeper.ask(turn, &self.log, self.clock.now());
+        let now = self.clock.now();
+        let has_more = self.doorkeeper.ask(turn, &self.log, now);
+        self.ask_again_at = has_more.then(|| now.after_ns(ASK_AGAIN_NS));
         while let Some(report) = turn.poll_trace_report() {
             // A peer whose box is full tells its trace without it.
             let _ = self.exchange.send(report.to, Mail::TraceReport(Box::new(report)));

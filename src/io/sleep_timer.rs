@@ -1,4 +1,4 @@
-//! When a shard's sleep ends by itself: one timer of the system, set again only for an earlier time.
+//! When a shard's sleep ends by itself: one timer of the system, set again only for earlier times.
 //!
 //! Absent: what is due (`core::timer`). A timeout given to each poll is a timer made and taken away
 //! for each message at a low rate; nearly every one is for the same distant moment. A sleep that

@@ -64,8 +64,8 @@ impl Volley {
     fn send(&mut self, turn: &mut Turn<Writing>, sockets: &Sockets) -> io::Result<()> {
         let (bytes, mut start) = (&self.bytes, 0);
         let sends = self.asides.iter().map(|(aside, end)| {
-            let socket = sockets.bare(aside.client())?.descriptor();
             let bytes = bytes.get(std::mem::replace(&mut start, *end)..*end)?;
+            let socket = sockets.bare(aside.client())?.descriptor();
             Some(Send { socket, bytes })
         });
         let result = self.ring.send(sends, &mut self.outcomes);

@@ -22,6 +22,7 @@ use crate::core::sids::Sid;
 use crate::core::spool::SegmentId;
 use crate::core::subs::{List, Sub};
 use crate::core::time::Instant;
+use crate::core::wants::Member;
 
 /// A piece of what a shard has to say of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -269,8 +270,8 @@ impl Shard {
             filter: (*self.interest.filter(filter).text).into(),
             queue,
             sid: self.sid_text(sub.sid),
-            delivered: member.map_or(0, |member| member.delivered()),
-            max: member.map_or(0, |member| member.max()),
+            delivered: member.map_or(0, Member::delivered),
+            max: member.map_or(0, Member::max),
         }
     }
 

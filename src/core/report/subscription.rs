@@ -11,6 +11,7 @@ use super::super::ids::{AccountId, Slot};
 use super::super::interest::Interest;
 use super::super::shard::Shard;
 use super::super::subs::{List, Sub};
+use super::super::wants::Member;
 use super::{KEYS_PER_PAGE, Page, Rows, SUBSCRIPTIONS_PER_PAGE};
 
 /// Which subscriptions are meant.
@@ -114,8 +115,8 @@ impl Shard {
             filter: text(filter),
             queue: queue.map(text),
             sid: text(self.clients.sids.text(sub.sid, &mut digits)),
-            delivered: member.map_or(0, |member| member.delivered()),
-            max: member.map_or(0, |member| member.max()),
+            delivered: member.map_or(0, Member::delivered),
+            max: member.map_or(0, Member::max),
         }
     }
 }
