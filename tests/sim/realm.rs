@@ -85,6 +85,13 @@ fn draw_access(dice: &mut Dice) -> Access {
             services.push((from, to));
         }
     }
+    // Three could go in a circle, which is refused where it closes.
+    streams.truncate(2);
+    services.truncate(2);
+    if services.len() > 1 {
+        // A message could come to one account by services and by a stream: twice, and rightly so.
+        streams.clear();
+    }
     for (from, to) in streams {
         let subject = *dice.pick(&["a.>", "a.*", "b", "*.b"]);
         // Under a name of its own, so that nobody hears one message twice.
