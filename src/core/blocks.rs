@@ -143,7 +143,7 @@ impl<T> Block<T> {
         }
         let length = self.entries.len();
         if length == self.entries.capacity() {
-            self.entries.reserve_exact((length / 2).clamp(4, BLOCK - length));
+            self.entries.reserve_exact((length / 2).max(4).min(BLOCK - length));
         }
         self.entries.push(Entry::Taken(value));
         length

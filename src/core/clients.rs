@@ -129,7 +129,7 @@ pub(crate) struct Clients {
     written: u64,
     doomed: Vec<Slot>,
     /// Subscriptions that reached their maximum while their list was walked.
-    pub(crate) finished: Vec<(Slot, Sid)>,
+    pub(crate) finished: Vec<(ConnId, Sid)>,
     pending_bytes_max: u64,
     generation: Generation,
     seed: u64,

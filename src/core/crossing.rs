@@ -12,7 +12,7 @@ use fanfare_protocol::op::PublishLine;
 use super::accounts::{Accounts, ServiceShare};
 use super::batch::{Batch, DeliverTo};
 use super::choices::Choices;
-use super::ids::{AccountId, Slot};
+use super::ids::{AccountId, ConnId, Slot};
 use super::latency::{self, Sample};
 use super::legs::{self, Leg};
 use super::mappings::Mapped;
@@ -190,17 +190,21 @@ impl Shard {
     /// not look, because there a message meets a subscription once.
     fn look_at_finished(&mut self) {
         for index in 0..self.clients.finished.len() {
-            let (slot, _) = self.clients.finished[index];
-            self.clients.get_mut(slot).checks.filtered = true;
+            let (client, _) = self.clients.finished[index];
+            if let Some(slot) = self.clients.resolve(client) {
+                self.clients.get_mut(slot).checks.filtered = true;
+            }
         }
     }
 
     /// Ends the subscriptions that the legs have finished.
     fn settle_finished(&mut self) {
-        let finished: Vec<Slot> = self.clients.finished.iter().map(|(slot, _)| *slot).collect();
+        let finished: Vec<ConnId> = self.clients.finished.iter().map(|(it, _)| *it).collect();
         self.end_finished();
-        for slot in finished {
-            self.refresh_choices(slot);
+        for client in finished {
+            if let Some(slot) = self.clients.resolve(client) {
+                self.refresh_choices(slot);
+            }
         }
     }
 

@@ -179,7 +179,7 @@ impl<'m> Delivery<'m> {
         clients.note_pushed(member.client, pushed);
         self.delivered += 1;
         if member.count() {
-            clients.finished.push((member.client, member.sid));
+            clients.finished.push((clients.get(member.client).id, member.sid));
         }
         if clients.trace.enabled {
             self.trace(clients, member);

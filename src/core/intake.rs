@@ -117,6 +117,12 @@ impl Shard {
             let Some(id) = self.parked.pop_front() else { return };
             let Some(slot) = self.clients.resolve(id) else { continue };
             let client = self.clients.get_mut(slot);
+            let places = client.places;
+            if places.parked && places.walking && client.closing.is_none() {
+                // It would only be parked again, with its bytes copied.
+                self.parked.push_back(id);
+                continue;
+            }
             if !std::mem::replace(&mut client.places.parked, false) || client.closing.is_some() {
                 continue;
             }

@@ -103,6 +103,12 @@ impl Kept {
         }
     }
 
+    /// The bytes that a message would need to be kept, beside those that it shares.
+    pub(crate) fn bytes_of(message: &Message<'_>) -> u64 {
+        let body = if let Body::Copied(bytes) = message.body { bytes.len() } else { 0 };
+        (message.prefix.len() + message.suffix.len() + body) as u64
+    }
+
     /// The message.
     pub(crate) fn message(&self) -> Message<'_> {
         Message {

@@ -105,8 +105,10 @@ impl Shard {
     /// Ends the subscriptions that the last delivery finished.
     #[inline]
     pub(crate) fn end_finished(&mut self) {
-        while let Some((slot, sid)) = self.clients.finished.pop() {
-            self.end_subscription(slot, sid);
+        while let Some((client, sid)) = self.clients.finished.pop() {
+            if let Some(slot) = self.clients.resolve(client) {
+                self.end_subscription(slot, sid);
+            }
         }
     }
 
@@ -224,6 +226,10 @@ impl Shard {
 
     fn subscribe(&mut self, slot: Slot, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) -> Flow {
         self.spend(SUBSCRIPTION_VISITS);
+        if !self.walks.is_empty() {
+            // What it is owed may end a subscription, whose sid and place it may have again.
+            self.catch_up(slot);
+        }
         if let Err(error) = self.may_subscribe(slot, filter, queue) {
             return self.answer(slot, &error);
         }

@@ -41,7 +41,7 @@ use super::time::Instant;
 use super::timer::{TimerKind, Wheel};
 use super::trace::{Trace, TraceLine};
 use super::usage::Usage;
-use super::walks::{SLICES_PER_BUDGET, VISITS_PER_TURN, Walks};
+use super::walks::{VISITS_PER_TURN, Walks};
 use crate::config::Limits;
 
 /// What a shard is made from.
@@ -214,7 +214,7 @@ impl Shard {
             visits_left: VISITS_PER_TURN,
             visits_per_turn: VISITS_PER_TURN,
             sweeps_left: SWEEP_PER_TURN,
-            walks: Walks::new(VISITS_PER_TURN / SLICES_PER_BUDGET),
+            walks: Walks::new(shards),
             yielded: false,
             writes_first: false,
             entrances: setup.entrances,

@@ -168,7 +168,7 @@ impl Shard {
         if self.total_spool_bytes > total_max {
             budget = budget.min(total_max / self.shards.max(1) as u64);
         }
-        if self.clients.spool.held_bytes() <= budget {
+        if self.held_bytes() <= budget {
             return;
         }
         // What walks hold is nobody's debt.
@@ -183,7 +183,7 @@ impl Shard {
             .collect();
         debtors.sort_unstable_by(|a, b| b.cmp(a));
         for (is_leaving, _, slot) in debtors {
-            if self.clients.spool.held_bytes() <= budget {
+            if self.held_bytes() <= budget {
                 return;
             }
             if is_leaving {

@@ -236,7 +236,7 @@ impl Shard {
     pub fn stats(&self) -> Stats {
         let mut stats = self.clients.stats;
         stats.trace_dropped = self.clients.trace.dropped();
-        stats.spool_bytes = self.clients.spool.held_bytes();
+        stats.spool_bytes = self.held_bytes();
         if let Some(own) = self.clients.relays.client {
             // The broker's own client is nobody's.
             stats.clients -= 1;

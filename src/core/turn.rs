@@ -285,7 +285,12 @@ impl Turn<Reading> {
                 self.shard.ended.push(id);
             }
             ReadOutcome::Failed => self.shard.clients.doom(slot, CloseReason::ReadError),
-            ReadOutcome::Refused(reason) => self.shard.clients.doom(slot, reason),
+            ReadOutcome::Refused(reason) => {
+                if reason.flushes() && !self.shard.walks.is_empty() {
+                    self.shard.catch_up(slot);
+                }
+                self.shard.clients.doom(slot, reason);
+            }
         }
     }
 
@@ -318,11 +323,13 @@ impl Turn<Draining> {
     /// Executes everything that was read and may run.
     pub fn route(mut self) -> Turn<HandingOffInterest> {
         self.shard.settle_closings();
+        self.shard.leave_for_commands();
         let queued = self.shard.clients.stats.messages_out;
         self.shard.route_all();
         let shard = &mut *self.shard;
         shard.delays.note(&shard.clients, shard.now, queued);
         self.shard.walk_on();
+        self.shard.end_finished();
         self.shard.end_inputs();
         self.shard.settle_closings();
         self.shard.speak();

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 
+use super::batch::Lane;
 use super::clients::Clients;
 use super::deliver::{Delivery, Stored};
 use super::ids::{ConnId, Slot};
@@ -34,6 +35,8 @@ struct Walk {
     /// Who published it, where that is a client of this shard.
     from: Option<ConnId>,
     message: Kept,
+    /// What it takes beside the spool.
+    bytes: u64,
     /// Its records in the spool, each held by one reference.
     stored: Stored,
     since: Instant,
@@ -50,6 +53,14 @@ pub(crate) struct Walks {
     left: usize,
     /// Receivers that one turn looks at on behalf of walks.
     slice: usize,
+    /// Lists that are no longer are never walked.
+    short: usize,
+    /// Walks that wait at most.
+    most: usize,
+    /// How many of them came by a peer's batch.
+    from_peers: usize,
+    /// What their messages take beside the spool.
+    bytes: u64,
     now: Instant,
     /// Scratch: subscriptions of one client that walks are about.
     owed: Vec<Sub>,
@@ -65,20 +76,19 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Walks {
-    pub(crate) fn new(slice: usize) -> Self {
+    pub(crate) fn new(shards: usize) -> Self {
         Self {
             queue: VecDeque::new(),
             last: 0,
             left: 0,
-            slice,
+            slice: SLICE,
+            short: SHORT,
+            most: WALKS_PER_SHARD * shards.max(2),
+            from_peers: 0,
+            bytes: 0,
             now: Instant::default(),
             owed: Vec::new(),
         }
-    }
-
-    /// How many receivers one turn looks at on behalf of walks.
-    pub(crate) fn set_slice(&mut self, slice: usize) {
-        self.slice = slice;
     }
 
     #[inline]
@@ -101,22 +111,25 @@ impl Walks {
         (!self.queue.is_empty()).then_some(&mut self.left)
     }
 
-    /// The smallest bound of a walk through a list that is above a place.
-    fn bound_above(&self, filter: Slot, place: usize) -> Option<usize> {
-        let walks = self.queue.iter().filter(|walk| walk.filter == filter);
-        walks.flat_map(|walk| [walk.next, walk.end]).filter(|bound| *bound > place).min()
-    }
-
-    /// Takes one place away below a bound.
-    fn lower(&mut self, filter: Slot, bound: usize) {
+    /// Takes one place away below all bounds of walks through a list that are above a place; says
+    /// which they were, in their order.
+    fn lower(&mut self, filter: Slot, place: usize) -> Vec<usize> {
+        let mut bounds = Vec::new();
         for walk in self.queue.iter_mut().filter(|walk| walk.filter == filter) {
-            walk.next -= usize::from(walk.next == bound);
-            walk.end -= usize::from(walk.end == bound);
+            for bound in [&mut walk.next, &mut walk.end] {
+                if *bound > place {
+                    bounds.push(*bound);
+                    *bound -= 1;
+                }
+            }
         }
+        bounds.sort_unstable();
+        bounds.dedup();
+        bounds
     }
 
     /// Walks that a client has not been caught up with for.
-    fn behind(&self, walked: u32) -> impl Iterator<Item = usize> + use<> {
+    fn behind(&self, walked: u32) -> std::ops::Range<usize> {
         let behind = (self.last - walked) as usize;
         self.queue.len().saturating_sub(behind)..self.queue.len()
     }
@@ -136,10 +149,22 @@ impl Ground<'_> {
         let list = List::Plain(filter);
         let length = self.interest.members_mut(list).len();
         if self.walks.is_empty() {
+            if length <= self.walks.short {
+                let (left, mut all) = (self.visits_left, usize::MAX);
+                *left = left.saturating_sub(length);
+                delivery.deliver_to_all(self.clients, self.interest, &mut all, list, except);
+                return;
+            }
             self.walks.left = std::mem::take(self.visits_left);
         }
-        let few = self.walks.slice.min(FEW);
-        let at_once = if length <= self.walks.left.max(few) { length } else { self.walks.left };
+        let at_once = if length <= self.walks.short {
+            length
+        } else if self.walks.is_empty() {
+            self.walks.left
+        } else {
+            // Each of them might be owed much.
+            0
+        };
         let mut place = 0;
         // Whether anybody took it is to be known now: nobody is the 503.
         while place < length && (place < at_once || delivery.has_nobody()) {
@@ -168,7 +193,7 @@ impl Ground<'_> {
     ) {
         self.walks.left = self.walks.left.saturating_sub(VISITS_PER_WALK);
         let is_used_up = self.walks.last == u32::MAX;
-        let most = if is_used_up { 0 } else { WALKS_MAX - 1 };
+        let most = if is_used_up { 0 } else { self.walks.most - 1 };
         while self.walks.queue.len() > most {
             let mut all = usize::MAX;
             self.step(&mut all);
@@ -186,7 +211,10 @@ impl Ground<'_> {
         });
         let stored = delivery.stored();
         stored.records().for_each(|record| self.clients.spool.acquire(record.segment));
+        let bytes = Kept::bytes_of(delivery.message());
         self.walks.last += 1;
+        self.walks.bytes += bytes;
+        self.walks.from_peers += usize::from(from.is_none());
         self.walks.queue.push_back(Walk {
             number: self.walks.last,
             filter,
@@ -195,6 +223,7 @@ impl Ground<'_> {
             except,
             from,
             message: Kept::new(delivery.message()),
+            bytes,
             stored,
             since: self.walks.now,
         });
@@ -207,12 +236,13 @@ impl Ground<'_> {
             return;
         }
         let mut owed = std::mem::take(&mut self.walks.owed);
-        let subs = self.clients.get(slot).subs.iter();
-        owed.extend(subs.filter(|sub| self.walks.queue.iter().any(|walk| walk.has(sub))));
+        let behind = self.walks.behind(walked);
+        let subs = &self.clients.get(slot).subs;
         // Looking through many subscriptions is work, too.
-        let looked_at = self.clients.get(slot).subs.len() / SUBS_PER_VISIT;
-        self.walks.left = self.walks.left.saturating_sub(looked_at);
-        for index in self.walks.behind(walked).filter(|_| !owed.is_empty()) {
+        let mut visits = subs.len().saturating_mul(behind.len()) / SUBS_PER_VISIT;
+        let walks = self.walks.queue.range(behind.clone());
+        owed.extend(subs.iter().filter(|sub| walks.clone().any(|walk| walk.has(sub))));
+        for index in behind.filter(|_| !owed.is_empty()) {
             let Some(walk) = self.walks.queue.get_mut(index) else { continue };
             if walk.except == Some(slot) {
                 continue;
@@ -222,9 +252,11 @@ impl Ground<'_> {
                 delivery.deliver_at(self.clients, self.interest, sub.list, sub.position as usize);
             }
             let stored = delivery.stored();
+            visits += usize::try_from(delivery.delivered()).unwrap_or(usize::MAX);
             delivery.finish(self.clients);
             walk.keep(stored, &mut self.clients.spool);
         }
+        self.walks.left = self.walks.left.saturating_sub(visits);
         owed.clear();
         self.walks.owed = owed;
     }
@@ -264,6 +296,8 @@ impl Ground<'_> {
     /// Forgets the oldest walk, which is over.
     fn end_first(&mut self) {
         let Some(walk) = self.walks.queue.pop_front() else { return };
+        self.walks.bytes -= walk.bytes;
+        self.walks.from_peers -= usize::from(walk.from.is_none());
         for record in walk.stored.records() {
             self.clients.spool.release(record.segment, 1);
         }
@@ -351,6 +385,18 @@ impl Shard {
         }
     }
 
+    /// Leaves some of the budget for clients' commands, however much peers' batches took of it.
+    pub(crate) fn leave_for_commands(&mut self) {
+        let least = self.walks.slice;
+        let left = self.walks.left().unwrap_or(&mut self.visits_left);
+        *left = least.max(*left);
+    }
+
+    /// Memory that unsent messages take, those that are walked included.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.clients.spool.held_bytes() + self.walks.bytes
+    }
+
     /// Notes work that is measured in receivers.
     pub(crate) fn spend(&mut self, visits: usize) {
         let left = self.walks.left().unwrap_or(&mut self.visits_left);
@@ -382,7 +428,7 @@ impl Shard {
     pub(crate) fn make_way(&mut self, sub: &Sub) -> u32 {
         let List::Plain(filter) = sub.list else { return sub.position };
         let mut place = sub.position as usize;
-        while let Some(bound) = self.walks.bound_above(filter, place) {
+        for bound in self.walks.lower(filter, place) {
             let last = bound - 1;
             let members = self.interest.members_mut(sub.list);
             if last != place && last < members.len() {
@@ -393,7 +439,6 @@ impl Shard {
                 let place = u32::try_from(place).unwrap_or(u32::MAX);
                 self.clients.get_mut(moved.client).subs.moved(moved.sid, place);
             }
-            self.walks.lower(filter, bound);
             place = last;
         }
         // INVARIANT: as above.
@@ -403,30 +448,35 @@ impl Shard {
     /// Lets a turn look at few receivers, so that a simulation meets the bound.
     pub fn set_visits_per_turn(&mut self, visits: usize) {
         self.visits_per_turn = visits;
-        self.walks.set_slice((visits / SLICES_PER_BUDGET).max(1));
+        self.walks.slice = (visits / 4).max(1);
+        self.walks.short = self.walks.slice.min(FEW);
     }
 }
 
 impl Turn<Draining> {
-    /// Whether emptied batches may go home to their peers: not while what they brought is still
-    /// being walked, because a free batch is the permission to bring more.
-    pub fn may_return(&self) -> bool {
-        self.shard.walks.queue.len() <= WALKS_FREE
+    /// Whether an emptied batch of a lane may go home to its peer. One of messages may not while
+    /// what such batches brought is still being walked: a free batch is the permission to bring
+    /// more.
+    pub fn may_return(&self, lane: Lane) -> bool {
+        lane == Lane::Interest || self.shard.walks.from_peers <= WALKS_FREE
     }
 }
 
-/// Receivers that one turn looks at before it yields: some 3 ms of a core.
-pub(crate) const VISITS_PER_TURN: usize = 64 * 1024;
-/// A turn's budget for commands is so many times that for walks.
-pub(crate) const SLICES_PER_BUDGET: usize = 4;
+/// Receivers that one turn looks at before it yields: some 12 ms of a core.
+pub(crate) const VISITS_PER_TURN: usize = 256 * 1024;
+/// Receivers that a turn looks at on behalf of walks, and that it leaves for commands.
+const SLICE: usize = 16 * 1024;
+/// Receivers of a list that is never walked: some 3 ms of a core, which a walk is not worth. So
+/// a broker whose lists are shorter has no walks.
+const SHORT: usize = 64 * 1024;
 /// Walks with which peers get their batches back at once.
 const WALKS_FREE: usize = 16;
-/// Walks that wait; beyond, the oldest one is walked to its end. Twice what the batches of a peer
-/// can bring.
-const WALKS_MAX: usize = 16 * 1024;
+/// Walks that wait, for each shard that brings some; beyond, the oldest one is walked to its end.
+/// More than the batches of one peer bring while each message goes to one long list.
+const WALKS_PER_SHARD: usize = 8 * 1024;
 /// Room for walks that is kept.
 const WALKS_KEPT: usize = 64;
-/// Receivers of a list that nobody waits for.
+/// The same where turns look at few receivers, at most.
 const FEW: usize = 16;
 /// What it costs to keep a message for a walk, in receivers looked at.
 const VISITS_PER_WALK: usize = 64;

@@ -20,7 +20,7 @@ use super::sparse::Sparse;
 use super::spin::Spin;
 use super::volley::Volley;
 use super::who::Who;
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Lane};
 use crate::core::ids::ShardId;
 use crate::core::report::{Page, Rows};
 use crate::core::shard::{Closed, Shard, ShardSetup};
@@ -266,7 +266,7 @@ impl Reactor {
     }
 
     fn drain(&mut self, turn: &mut Turn<Draining>) {
-        if !self.kept.is_empty() && turn.may_return() {
+        if !self.kept.is_empty() && turn.may_return(Lane::Data) {
             for (peer, batch) in std::mem::take(&mut self.kept) {
                 self.exchange.give_back(peer, self.me, batch);
                 self.note(self.exchange.wake_for_credit(peer));
@@ -287,7 +287,7 @@ impl Reactor {
             for _ in 0..ShardSetup::BATCHES_PER_PEER {
                 let Some(batch) = self.exchange.pop(peer, self.me) else { break };
                 turn.handle_batch(peer, &batch);
-                if turn.may_return() {
+                if turn.may_return(batch.lane()) {
                     self.exchange.give_back(peer, self.me, batch);
                     drained = true;
                 } else {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use fanfare::core::arrival::{Admission, Arrival, Transport};
 use fanfare::core::auth::{Decision, Question, Refusal};
-use fanfare::core::batch::Batch;
+use fanfare::core::batch::{Batch, Lane};
 use fanfare::core::close::CloseReason;
 use fanfare::core::ids::{ClientNumber, ConnId, ShardId};
 use fanfare::core::shard::{Closed, Shard};
@@ -290,7 +290,7 @@ impl World {
     ) -> Stage {
         let Some(ring) = rings.front_mut() else {
             self.hosts[me].closed_turns += u64::from(!turn.may_drain());
-            if turn.may_return() {
+            if turn.may_return(Lane::Data) {
                 for (peer, batch) in std::mem::take(&mut self.hosts[me].kept) {
                     self.hosts[peer.index()].returned[me].push_back(batch);
                 }
@@ -327,7 +327,7 @@ impl World {
             for _ in 0..times {
                 turn.handle_batch(peer, &batch);
             }
-            if !turn.may_return() {
+            if !turn.may_return(batch.lane()) {
                 self.hosts[me].kept.push((peer, batch));
             } else if self.mutation != Mutation::KeepBatch || self.mutation_rng.below(8) > 0 {
                 self.hosts[peer.index()].returned[me].push_back(batch);

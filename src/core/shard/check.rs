@@ -10,6 +10,7 @@ impl Shard {
         self.clients.check();
         self.interest.check();
         self.check_subscriptions();
+        assert!(self.clients.finished.is_empty(), "what is finished ends before its client goes");
         for client in self.clients.iter() {
             let max = self.limits.pending_bytes_max + self.limits.payload_max as u64 + 8192;
             assert!(client.outbox.pending_bytes() <= max, "pending bytes are bounded");

@@ -123,6 +123,8 @@ impl Turn<Writing> {
         self.shard.review_clients();
         self.shard.tell_clients();
         self.shard.retire_own_client();
+        // Not later: the clients that have gone leave their slots to others now.
+        self.shard.end_finished();
         Turn { shard: self.shard, phase: Ticking::new() }
     }
 }

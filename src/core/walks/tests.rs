@@ -219,3 +219,75 @@ fn others_are_served_while_a_message_is_walked() {
     assert_eq!(side.sent[&last.token()], b"MSG all 1 2\r\nhi\r\nPONG\r\n");
     assert!(clients[3..1_002].iter().all(|it| side.sent[&it.token()] == b"MSG all 1 2\r\nhi\r\n"));
 }
+
+/// A client that has as many subscriptions to one subject, in a shard with its own bounds.
+fn client_with(subscriptions: usize, side: &mut Side) -> ConnId {
+    let client = side.accept(1);
+    side.turn(Some((client, b"CONNECT {\"verbose\":false}\r\n")), false);
+    let sids: Vec<usize> = (0..subscriptions).collect();
+    for sids in sids.chunks(4_000) {
+        let lines: String = sids.iter().map(|sid| format!("SUB all {sid}\r\n")).collect();
+        side.turn(Some((client, lines.as_bytes())), false);
+        side.rest();
+    }
+    client
+}
+
+#[test]
+fn a_list_that_is_not_long_is_never_walked() {
+    let mut side = Side::new(None);
+    let client = client_with(SHORT, &mut side);
+    let messages = VISITS_PER_TURN / SHORT + 2;
+    let publishes = b"PUB all 2\r\nhi\r\n".repeat(messages);
+    side.turn(Some((client, &publishes)), false);
+    assert_eq!(side.shard().visits_left, 0);
+    assert!(side.shard().walks.is_empty() && side.shard().walks.last == 0);
+    side.rest();
+    assert!(side.shard().walks.last == 0);
+    assert_eq!(side.shard().stats().messages_out, (messages * SHORT) as u64);
+    side.turn(Some((client, b"SUB all more\r\n")), false);
+    side.turn(Some((client, &publishes)), false);
+    assert!(side.shard().walks.last > 0, "one more is long");
+    side.rest();
+    let sent = messages * SHORT + messages * (SHORT + 1);
+    assert_eq!(side.shard().stats().messages_out, sent as u64);
+}
+
+/// A subscription that a walk owes its last message ends before its sid is used again.
+#[test]
+fn a_sid_is_free_when_a_walk_owes_the_last_message() {
+    let mut side = Side::new(None);
+    let others = client_with(100, &mut side);
+    let client = side.accept(2);
+    let hello = b"CONNECT {\"verbose\":false}\r\nSUB all 1\r\nUNSUB 1 1\r\n";
+    side.turn(Some((client, hello)), false);
+    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(16));
+    side.turn(Some((others, b"PUB all 2\r\nhi\r\n")), false);
+    assert!(!side.shard().walks.is_empty());
+    side.sent.clear();
+    side.turn(Some((client, b"SUB other 1\r\n")), false);
+    side.rest();
+    side.turn(Some((others, b"PUB other 2\r\nho\r\n")), false);
+    side.rest();
+    let text = String::from_utf8_lossy(&side.sent[&client.token()]).into_owned();
+    assert!(text.ends_with("MSG all 1 2\r\nhi\r\nMSG other 1 2\r\nho\r\n"), "{text}");
+}
+
+/// While peers' batches have taken all of a turn's budget, clients still come to their turn.
+#[test]
+fn commands_keep_a_part_of_the_budget() {
+    let mut side = Side::new(None);
+    let client = side.accept(1);
+    side.turn(Some((client, b"SUB all 1\r\n")), false);
+    let mut turn = Turn::begin(side.shard.take().expect("between two turns"), Instant::default());
+    turn.handle_readable(client);
+    let mut turn = turn.read();
+    assert_eq!(turn.poll_read(), Some(client));
+    turn.room()[..6].copy_from_slice(b"PING\r\n");
+    turn.handle_read(ReadOutcome::Bytes(6));
+    let mut turn = turn.drain();
+    turn.shard.spend(usize::MAX);
+    side.sent.clear();
+    side.finish(turn);
+    assert!(side.sent[&client.token()].starts_with(b"PONG\r\n"));
+}
