@@ -23,7 +23,9 @@ class Facts(NamedTuple):
     machine: str
     # Name and version of each server.
     versions: list
+    # Whole ones, and how many there were to be.
     rounds: int
+    rounds_planned: int
     duration: str
     minutes: float
     # Packets of the loopback that the kernel had no room for.
@@ -43,6 +45,13 @@ class Cast(NamedTuple):
 
 
 P999 = Figure("p99.9 µs", ("p99_9_us",), "number", True)
+
+# What the commands of benches/table and the configuration in `servers` ask for.
+DEFAULTS = (
+    "their defaults, but Redis without snapshots and its protected mode, for up to 20 000 clients, "
+    "and Mosquitto with TCP_NODELAY, as many clients and queued messages as there may be, and "
+    "errors alone in its log"
+)
 
 # Legs and series of the table of latencies.
 LATENCIES = [
@@ -65,6 +74,17 @@ STALLS = [KEPT, CUT, GROWTH, LEAST]
 PEAKS = {"1-1-128", "one-5000", "one-10000"}
 
 
+def objections(results, cast, facts):
+    """Why these results must not stand in a page; a peer that failed has empty cells there."""
+    found = []
+    if facts.is_trial:
+        found.append("it is a trial")
+    if facts.rounds < facts.rounds_planned:
+        found.append(f"only {facts.rounds} of {facts.rounds_planned} rounds were run")
+    found += [str(each) for each in results.failures if each.server == cast.ours.name]
+    return found
+
+
 def readme(results, cast, facts):
     """What stands in the README."""
     head = ["scenario", cast.reference.name, *(peer.name for peer in cast.peers), cast.ours.name]
@@ -82,7 +102,8 @@ def readme(results, cast, facts):
         f"{_rounds(facts)} ± half the range, and how many times better than {cast.reference.name} "
         f"{cast.ours.name} is; the same for rate and latency. {_origin(facts)}"
     )
-    return f"{_paragraph(text)}\n{markdown(head, rows)}"
+    parts = [_paragraph(text), markdown(head, rows), *_failed(results)]
+    return "\n".join(parts)
 
 
 def documentation(results, cast, facts):
@@ -107,7 +128,7 @@ def documentation(results, cast, facts):
                 "more: the machine was busy."
             )
         )
-    parts += [_paragraph(f"Failed: {failure}") for failure in results.failures]
+    parts += _failed(results)
     return "\n".join(parts)
 
 
@@ -125,6 +146,11 @@ def _paragraph(text):
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
+def _failed(results):
+    """What went wrong, and why a cell is empty."""
+    return [_paragraph(f"Failed, and so left empty: {failure}") for failure in results.failures]
+
+
 def _rounds(facts):
     return "one round" if facts.rounds == 1 else f"{facts.rounds} rounds"
 
@@ -133,7 +159,7 @@ def _origin(facts):
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions)
     hurry = " A trial, **not to be quoted**." if facts.is_trial else ""
     return (
-        f"{versions}, with their defaults, over loopback, the load client on the same cores. "
+        f"{versions}, with {DEFAULTS}, over loopback, the load client on the same cores. "
         f"{facts.machine} {facts.date}, commit `{facts.commit}`, by `benches/table`, "
         f"{facts.duration} a run.{hurry}"
     )

@@ -30,6 +30,17 @@ class Wishes(NamedTuple):
     is_quick: bool = False
 
 
+class Failure(NamedTuple):
+    """A run that went wrong."""
+
+    leg: str
+    server: str
+    reason: str
+
+    def __str__(self):
+        return f"{self.leg}, {self.server}: {self.reason}"
+
+
 class Results:
     """What the runs brought: for each leg and server a list of runs, and what went wrong."""
 
@@ -38,9 +49,16 @@ class Results:
         self.servers = servers
         self.runs = {leg.key: {server.name: [] for server in servers} for leg in legs}
         self.failures = []
+        # Rounds that have come to their end.
+        self.rounds = 0
 
     def of(self, leg, server):
-        """The runs of a leg with a server."""
+        """The runs of a leg with a server; none where one of them has failed.
+
+        A median of those that went well would say of a server what is not so.
+        """
+        if any((each.leg, each.server) == (leg.key, server.name) for each in self.failures):
+            return []
         return self.runs.get(leg.key, {}).get(server.name, [])
 
     def busiest_client(self):
@@ -56,10 +74,10 @@ class Results:
         return max(shares, default=None)
 
 
-def measure(legs, servers, wishes, after_round=lambda results, rounds: None):
+def measure(legs, servers, wishes, after_round=lambda results: None):
     """Runs everything; what there is when the user ends it early is returned, too.
 
-    `after_round` is told what there is after so many whole rounds.
+    `after_round` is told what there is after each whole round.
     """
     results = Results(legs, servers)
     starting.raise_file_limit()
@@ -70,7 +88,8 @@ def measure(legs, servers, wishes, after_round=lambda results, rounds: None):
             for number in range(wishes.rounds):
                 for leg in legs:
                     _each_server(results, leg, number, wishes, folder)
-                after_round(results, number + 1)
+                results.rounds = number + 1
+                after_round(results)
         except KeyboardInterrupt:
             say("ended early; the tables have what there is\n")
     say("")
@@ -87,10 +106,10 @@ def _each_server(results, leg, number, wishes, folder):
         say(f"round {number + 1}/{wishes.rounds}  {leg.key}  {server.name}", ends=False)
         run, failure = run_once(leg, server, wishes, folder)
         say(f"  {time.monotonic() - begun:.1f} s")
-        if run:
+        if run and not failure:
             results.runs[leg.key][server.name].append(run)
         if failure:
-            results.failures.append(f"{leg.key}, {server.name}: {failure}")
+            results.failures.append(Failure(leg.key, server.name, failure))
 
 
 def run_once(leg, server, wishes, folder):
@@ -143,7 +162,8 @@ def machine():
     except OSError:
         pass
     load_text = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    system = f"{os.uname().sysname} {os.uname().release}"
+    # What follows the version is a distribution's name for its build, or a host's for its guests.
+    system = f"{os.uname().sysname} {os.uname().release.split('-')[0]}"
     return f"{os.cpu_count()} × {model}, {system}, load {load_text}."
 
 

@@ -4,6 +4,7 @@ Absent: servers and load; `benches/client/tests/comparison.rs` runs these and a 
 """
 
 import pathlib
+import sys
 import tempfile
 import unittest
 
@@ -76,6 +77,48 @@ class Goals(unittest.TestCase):
             self.assertEqual([verdict.is_reached for verdict in verdicts], [is_reached])
 
 
+class Failures(unittest.TestCase):
+    """What becomes of runs that went wrong."""
+
+    def test_a_cell_with_a_failed_run_is_empty_and_the_others_are_not(self):
+        results, leg = results_of("1-1-128", {NATS: [run(1.0)], OURS: [run(0.2)]})
+        results.failures.append(runs.Failure(leg.key, NATS.name, "lost 3 messages"))
+        self.assertEqual(results.of(leg, NATS), [])
+        self.assertEqual(len(results.of(leg, OURS)), 1)
+        self.assertIsNone(goals.judge_cpu(results, leg, NATS, OURS).is_reached)
+
+    def test_a_run_that_failed_brings_no_figures(self):
+        with tempfile.TemporaryDirectory() as folder:
+            client = pathlib.Path(folder) / "client"
+            printed = '{"results": [{"measures": [], "latencies": []}]}'
+            client.write_text(f"#!/bin/sh\necho '{printed}'\necho lost a message >&2\nexit 1\n",
+                              encoding="utf-8")
+            client.chmod(0o755)
+            leg = scenarios.Leg(scenarios.BY_KEY["1-1-128"], scenarios.PLAIN)
+            serve = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1])))"
+            serve += "; c = s.accept()[0]; c.sendall(b'INFO'); s.accept()"
+            server = servers.Server("x", scenarios.BARE, f'{sys.executable} -c "{serve}" {{port}}')
+            results = runs.measure([leg], [server], runs.Wishes(str(client), 1, "1s"))
+        self.assertEqual(results.runs[leg.key]["x"], [])
+        self.assertEqual([str(each) for each in results.failures], ["1-1-128, x: lost a message"])
+        self.assertEqual(results.rounds, 1)
+
+    def test_a_page_needs_all_rounds_and_every_run_of_ours(self):
+        cast = pages.Cast(NATS, OURS, [], None)
+        for server, rounds, is_trial, is_written in (
+            (None, 3, False, True), (NATS, 3, False, True), (OURS, 3, False, False),
+            (None, 2, False, False), (None, 3, True, False),
+        ):
+            results, leg = results_of("queue", {NATS: [run(1.0)], OURS: [run(0.5)]})
+            if server:
+                results.failures.append(runs.Failure(leg.key, server.name, "no"))
+            facts = pages.Facts("c", "d", "m", [], rounds, 3, "2s", 1, 0, is_trial)
+            self.assertEqual(pages.objections(results, cast, facts) == [], is_written)
+            for page in (pages.readme, pages.documentation):
+                told = "left empty: queue, " in page(results, cast, facts)
+                self.assertIs(told, server is not None)
+
+
 class Pages(unittest.TestCase):
     """The tables and where they go."""
 
@@ -93,7 +136,7 @@ class Pages(unittest.TestCase):
         redis = servers.Server("Redis", scenarios.REDIS, "redis {port}")
         results, _ = results_of("queue", {NATS: [run(1.0)], redis: [], OURS: [run(0.5)]})
         cast = pages.Cast(NATS, OURS, [redis], None)
-        facts = pages.Facts("c", "d", "m", [("x", "1")], 3, "2s", 1, 0, False)
+        facts = pages.Facts("c", "d", "m", [("x", "1")], 3, 3, "2s", 1, 0, False)
         row = pages.readme(results, cast, facts).splitlines()[-1]
         self.assertEqual(row, "| queue 2→8 128 B | 1.00 | – | 0.500 | **2.00×** | – | – | – |")
 
