@@ -7,8 +7,7 @@
 
 #![deny(unsafe_code)]
 
-#[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
+#[path = "linux.rs"]
 mod ring;
 
 use std::io;

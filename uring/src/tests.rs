@@ -30,8 +30,9 @@ fn kind(outcome: &io::Result<usize>) -> ErrorKind {
     outcome.as_ref().expect_err("it was refused").kind()
 }
 
-/// Sends until a socket takes no more.
-fn fill(socket: &mut TcpStream) {
+/// Sends until a socket takes no more. Of TCP's, one that is full has room again when segments that
+/// are under way arrive; this kind stays full until somebody reads.
+fn fill(socket: &mut UnixStream) {
     socket.set_nonblocking(true).expect("a setting");
     let many = vec![0; 1 << 16];
     while socket.write(&many).is_ok() {}
@@ -69,7 +70,8 @@ fn each_socket_gets_its_own_bytes_call_after_call() {
 #[test]
 fn a_full_socket_takes_nothing_and_holds_up_nobody() {
     let Some(mut ring) = ring() else { return };
-    let ((mut full, _unread), (ours, mut theirs)) = (tcp(), tcp());
+    let (mut full, _unread) = UnixStream::pair().expect("two");
+    let (ours, mut theirs) = tcp();
     fill(&mut full);
     let mut outcomes = Outcomes::new();
     let sends = [some(&full, b"lost"), some(&ours, b"seen")];
