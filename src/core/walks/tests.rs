@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::arrival::{Arrival, Entrance};
-use super::super::ids::{ClientNumber, ShardId};
+use super::super::ids::{AccountId, ClientNumber, ShardId};
+use super::super::message::{Body, Head, HeadId};
 use super::super::policy::Policy;
 use super::super::rng::Rng;
 use super::super::shard::ShardSetup;
@@ -290,4 +291,84 @@ fn commands_keep_a_part_of_the_budget() {
     side.sent.clear();
     side.finish(turn);
     assert!(side.sent[&client.token()].starts_with(b"PONG\r\n"));
+}
+
+/// What local clients publish does not keep batches of peers, and what peers brought keeps only
+/// batches of messages.
+#[test]
+fn batches_wait_for_what_batches_brought() {
+    let mut side = Side::new(None);
+    let subscriber = client_with(200, &mut side);
+    let clients: Vec<ConnId> = (2..22).map(|number| side.accept(number)).collect();
+    side.rest();
+    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(4));
+    for client in &clients {
+        side.turn(Some((*client, b"PUB all 2\r\nhi\r\n")), false);
+    }
+    let mut shard = side.shard.take().expect("between two turns");
+    assert!(shard.walks.queue.len() > WALKS_FREE);
+    let own = shard.walks.bytes;
+    assert!(own >= 20 * 4 && shard.stats().spool_bytes == shard.clients.spool.held_bytes() + own);
+    let mut filters = Vec::new();
+    shard.interest.matches(AccountId::GLOBAL, b"all", &mut filters);
+    let mut head = Head::new();
+    head.render(HeadId::NONE, b"all", b"", None, 2);
+    for walked in 0..=WALKS_FREE + 1 {
+        let turn = Turn::begin(shard, Instant::default()).read().drain();
+        assert_eq!(turn.may_return(Lane::Data), walked <= WALKS_FREE);
+        assert!(turn.may_return(Lane::Interest));
+        shard = turn.shard;
+        let mut delivery = Delivery::new(head.message(Body::Copied(b"ho\r\n")));
+        shard.ground().deliver(&mut delivery, filters[0], None);
+        delivery.finish(&mut shard.clients);
+    }
+    side.shard = Some(shard);
+    side.rest();
+    let shard = side.shard();
+    assert_eq!((shard.walks.bytes, shard.walks.from_peers), (0, 0));
+    let messages = 20 + WALKS_FREE + 2;
+    assert_eq!(shard.stats().messages_out, (messages * 200) as u64);
+    assert!(shard.clients.contains(subscriber.slot));
+}
+
+/// Who waits for a walk of its own is not tried before that is over.
+#[test]
+fn who_waits_for_its_own_walk_parks_once() {
+    let mut side = Side::new(None);
+    let client = client_with(200, &mut side);
+    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(4));
+    let before = side.shard().stats().parked;
+    side.turn(Some((client, b"PUB all 2\r\nhi\r\nPUB all 2\r\nho\r\n")), false);
+    let mut turns = 0;
+    while side.shard().has_work() {
+        side.shard.iter_mut().for_each(|shard| shard.yielded = true);
+        side.turn(None, false);
+        turns += 1;
+    }
+    assert_eq!(side.shard().stats().messages_out, 400);
+    assert!(turns > 20 && side.shard().stats().parked == before + 1);
+}
+
+/// A subscription that is finished where walks stand still ends in the same turn.
+#[test]
+fn what_a_walk_finishes_ends_in_the_turn() {
+    let mut side = Side::new(None);
+    let others = client_with(200, &mut side);
+    let client = side.accept(2);
+    let hello = b"CONNECT {\"verbose\":true}\r\nSUB all 1\r\nUNSUB 1 1\r\n";
+    side.turn(Some((client, hello)), false);
+    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(16));
+    side.turn(Some((others, b"PUB all 2\r\nhi\r\n")), false);
+    if let Some(shard) = &mut side.shard {
+        let waiting = shard.clients.get_mut(client.slot);
+        waiting.inbox.keep(b"PUB nobody 2\r\nho\r\n");
+        waiting.places.parked = true;
+        shard.parked.push_back(client);
+        (shard.yielded, shard.writes_first) = (true, true);
+    }
+    side.sent.clear();
+    side.turn(None, false);
+    assert!(!side.shard().walks.is_empty());
+    assert_eq!(side.sent[&client.token()], b"MSG all 1 2\r\nhi\r\n+OK\r\n");
+    assert_eq!(side.shard().clients.get(client.slot).subs.len(), 0);
 }
