@@ -147,7 +147,7 @@ impl Swarm {
 
     /// Turns that look at few receivers, in three of four worlds.
     fn few_visits(&self) -> Option<usize> {
-        let few = [1, 2, 3, 4, 6, 9, 20, 40][self.steps as usize / 4 % 8];
+        let few = [1, 2, 3, 4, 6, 9, 20, 40][(self.steps / 4 % 8) as usize];
         (!self.steps.is_multiple_of(4)).then_some(few)
     }
 
