@@ -227,7 +227,8 @@ fn client_with(subscriptions: usize, side: &mut Side) -> ConnId {
     side.turn(Some((client, b"CONNECT {\"verbose\":false}\r\n")), false);
     let sids: Vec<usize> = (0..subscriptions).collect();
     for sids in sids.chunks(4_000) {
-        let lines: String = sids.iter().map(|sid| format!("SUB all {sid}\r\n")).collect();
+        let lines: Vec<String> = sids.iter().map(|sid| format!("SUB all {sid}\r\n")).collect();
+        let lines = lines.concat();
         side.turn(Some((client, lines.as_bytes())), false);
         side.rest();
     }
