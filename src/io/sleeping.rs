@@ -1,6 +1,7 @@
 //! The poll phase of a shard's thread: whether it sleeps, and until when.
 //!
-//! Absent: how sleepers are woken (`bell`), and what is done with what the poll brought (`reactor`).
+//! Absent: how sleepers are woken (`bell`), and what is done with what the poll brought
+//! (`reactor`).
 
 use std::io;
 use std::time::Duration;
