@@ -29,6 +29,9 @@ VERSION = re.compile(r"\d+\.\d+\.\d+")
 # The listener of WebSocket. The ordinary one stays: whether a server is ready is asked there.
 WEBSOCKET_CONFIG = 'websocket {{ listen: "127.0.0.1:{port}", {security} }}\n'
 
+# Thousands of handshakes at once may take longer than the usual two seconds.
+TLS_CONFIG = "tls {{ {files}, timeout: 60 }}\n"
+
 # A broker for MQTT that never drops a message and never cuts anybody off. It is not to become
 # another user, who might not be allowed as many open files.
 MQTT_CONFIG = """user root
@@ -148,7 +151,7 @@ class Running:
         command = self.server.command
         if transport in FRAMED and "{config}" not in command:
             command += " -c {config}"
-        elif transport == TLS and "{cert}" not in command:
+        elif transport == TLS and "{cert}" not in command and "{config}" not in command:
             command += " --tls --tlscert {cert} --tlskey {key}"
         places = {
             "{port}": str(self.port),
@@ -166,11 +169,12 @@ class Running:
         """Writes the configuration file that the dialect needs; returns its path."""
         text = MQTT_CONFIG.format(port=self.port)
         if self.server.dialect == NATS:
-            security = "no_tls: true"
-            if transport in SEALED:
-                parts = {name: os.path.join(folder, f"server.{name}") for name in ("pem", "key")}
-                security = f'tls {{ cert_file: "{parts["pem"]}", key_file: "{parts["key"]}" }}'
+            parts = {name: os.path.join(folder, f"server.{name}") for name in ("pem", "key")}
+            files = f'cert_file: "{parts["pem"]}", key_file: "{parts["key"]}"'
+            security = f"tls {{ {files} }}" if transport in SEALED else "no_tls: true"
             text = WEBSOCKET_CONFIG.format(port=self.load_port, security=security)
+            if transport not in FRAMED:
+                text = TLS_CONFIG.format(files=files) if transport == TLS else ""
         path = os.path.join(folder, "server.conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)

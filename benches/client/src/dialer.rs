@@ -70,7 +70,7 @@ enum Phase {
 }
 
 /// A slot of a dialer; used again once its connection is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SlotIndex(usize);
 
 /// What happened on a connection.
@@ -84,7 +84,10 @@ pub enum Happened<'a> {
         started_ns: u64,
     },
     /// The server has closed the connection, where that is no error; its slot is free.
-    Lost,
+    Lost {
+        /// The connection.
+        slot: SlotIndex,
+    },
     /// A message came.
     Message {
         /// Its payload.
@@ -171,8 +174,9 @@ impl<'a> Dialer<'a> {
                 (Ok(()), _) => {}
                 (Err(fault), Losses::AreErrors) => return Err(fault),
                 (Err(_), Losses::AreTold) => {
-                    self.close(SlotIndex(index));
-                    on(Happened::Lost);
+                    let slot = SlotIndex(index);
+                    self.close(slot);
+                    on(Happened::Lost { slot });
                 }
             }
         }

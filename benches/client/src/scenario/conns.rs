@@ -202,7 +202,7 @@ impl<'a> Crowd<'a> {
                 timings.record(Kind::Connect, started_ns, run.now_ns());
             }
             // They are errors here.
-            Happened::Lost => {}
+            Happened::Lost { .. } => {}
             Happened::Message { payload } => {
                 verdict.received += 1;
                 match format.check(payload) {

@@ -4,6 +4,7 @@
 //! when a switch restarts; the kernel's queue and the server decide who gets in when. The latency
 //! of each part is that of connections which were there before that part began.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use mio::Events;
@@ -43,8 +44,8 @@ struct Animals<'a> {
     dialer: Dialer<'a>,
     run: Run,
     events: Events,
-    confirmed: Vec<SlotIndex>,
-    /// Connections that the server closed before they were confirmed, and that were dialled again.
+    confirmed: HashSet<SlotIndex>,
+    /// Connections that the server closed, and that were dialled again.
     lost: usize,
     timings: Timings,
     peak_bytes: u64,
@@ -65,6 +66,7 @@ fn once(options: &Herd, setup: &Setup<'_>) -> Result<Outcome, Failure> {
     animals.lose_all();
     animals.timings.count_from(0);
     animals.lost = 0;
+    animals.peak_bytes = animals.memory();
     animals.open(options.conns)?;
     let back = began.elapsed();
     let window = conductor.window();
@@ -166,7 +168,7 @@ impl<'a> Animals<'a> {
             dialer,
             run: Run::new(Vec::new(), 1),
             events: Events::with_capacity(1024),
-            confirmed: Vec::new(),
+            confirmed: HashSet::new(),
             lost: 0,
             timings: Timings::new(),
             peak_bytes: 0,
@@ -217,9 +219,13 @@ impl<'a> Animals<'a> {
         self.dialer.poll(&mut self.events, timeout, |happened| match happened {
             Happened::Confirmed { slot, started_ns } => {
                 timings.record(Kind::Connect, started_ns, run.now_ns());
-                confirmed.push(slot);
+                confirmed.insert(slot);
             }
-            Happened::Lost => *lost += 1,
+            // Who was confirmed and is cut is not back.
+            Happened::Lost { slot } => {
+                confirmed.remove(&slot);
+                *lost += 1;
+            }
             Happened::Message { .. } => {}
         })?;
         self.peak_bytes = self.peak_bytes.max(self.memory());
