@@ -245,9 +245,9 @@ mod tests {
     #[test]
     fn no_block_reserves_more_than_a_block() {
         let mut slab = BlockSlab::new();
-        (0..10 * BLOCK + 1).for_each(|value| {
+        for value in 0..=10 * BLOCK {
             slab.insert(value);
-        });
+        }
         assert!(slab.blocks.iter().all(|block| block.entries.capacity() <= BLOCK));
         assert_eq!(slab.blocks.len(), 11);
     }

@@ -226,6 +226,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     /// Stages changes until nothing more fits, and says how many batches that were.
+    #[expect(clippy::vec_box, reason = "batches travel in their boxes")]
     fn fill(mesh: &mut Mesh) -> Vec<Box<Batch>> {
         let peer = ShardId::new(PEER).expect("two shards");
         let filter = [b'f'; 4000];
@@ -246,7 +247,9 @@ mod tests {
         mesh.shrink(now);
         let lent = fill(&mut mesh);
         assert_eq!((lent.len(), mesh.lent()), (Mesh::INTEREST_BATCHES, Mesh::INTEREST_BATCHES));
-        lent.into_iter().for_each(|batch| mesh.handle_returned(peer, batch));
+        for batch in lent {
+            mesh.handle_returned(peer, batch);
+        }
         for expected in [2, 2, 2, 0] {
             assert_eq!(mesh.peers[PEER].interest.made, expected);
             mesh.shrink(now);
@@ -255,7 +258,9 @@ mod tests {
         }
         let again = fill(&mut mesh);
         assert_eq!((again.len(), mesh.lent()), (Mesh::INTEREST_BATCHES, Mesh::INTEREST_BATCHES));
-        again.into_iter().for_each(|batch| mesh.handle_returned(peer, batch));
+        for batch in again {
+            mesh.handle_returned(peer, batch);
+        }
         assert_eq!((mesh.lent(), mesh.staged()), (0, 0));
     }
 }

@@ -197,6 +197,7 @@ mod tests {
     use super::super::rng::Rng;
     use super::*;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the table lends its entries")]
     fn hash(entry: &u64) -> u64 {
         let mixed = (entry ^ (entry >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ mixed

@@ -293,7 +293,7 @@ mod tests {
                     members.push(slot);
                 }
                 1 if !members.is_empty() => {
-                    let index = rng.below(members.len() as u32) as usize;
+                    let index = rng.below(u32::try_from(members.len()).unwrap()) as usize;
                     let removed = wants.remove_member(index).map(|member| member.client);
                     assert_eq!(removed, Some(members.swap_remove(index)));
                 }
@@ -301,16 +301,20 @@ mod tests {
                     wants.add_queue(slot);
                     queues.push(slot);
                 }
-                3 => queues.pop().into_iter().for_each(|queue| wants.remove_queue(queue)),
+                3 => {
+                    if let Some(queue) = queues.pop() {
+                        wants.remove_queue(queue);
+                    }
+                }
                 4 => {
-                    let shard = ShardId::new(rng.below(most as u32) as usize).unwrap();
+                    let shard = ShardId::new(rng.below(u32::try_from(most).unwrap()) as usize).unwrap();
                     let handle = Handle { slot, generation: Generation::default() };
                     wants.put_remote(Remote { shard, handle });
                     remotes.retain(|(known, _)| *known != shard);
                     remotes.push((shard, slot));
                 }
                 _ => {
-                    let shard = ShardId::new(rng.below(most as u32) as usize).unwrap();
+                    let shard = ShardId::new(rng.below(u32::try_from(most).unwrap()) as usize).unwrap();
                     wants.remove_remote(shard);
                     remotes.retain(|(known, _)| *known != shard);
                 }

@@ -92,7 +92,7 @@ mod tests {
             while events.is_empty() {
                 poll.poll(&mut events, None).expect("a poller");
             }
-            assert_eq!(events.iter().next().map(|event| event.token()), Some(SleepTimer::TOKEN));
+            assert_eq!(events.iter().next().map(mio::event::Event::token), Some(SleepTimer::TOKEN));
             assert!(clock.now() >= at);
             timer.note_gone_off();
             assert!(!timer.is_set_for(at));

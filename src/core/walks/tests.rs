@@ -147,7 +147,7 @@ fn a_shard_that_walks_sends_what_one_sends_that_does_not() {
     let mut walked = 0;
     for seed in 0..30 {
         let mut rng = Rng::new(seed);
-        let mut sides = [Side::new(None), Side::new(Some(1 + seed as usize % 9))];
+        let mut sides = [Side::new(None), Side::new(Some(1 + usize::try_from(seed % 9).expect("small")))];
         let mut clients: Vec<ConnId> = Vec::new();
         for step in 0..1_500u32 {
             if clients.len() < 60 && rng.below(6) == 0 {
@@ -158,25 +158,37 @@ fn a_shard_that_walks_sends_what_one_sends_that_does_not() {
                 continue;
             }
             let Some(index) = clients.len().checked_sub(1) else { continue };
-            let index = rng.below(index as u32 + 1) as usize;
+            let index = rng.below(u32::try_from(index).expect("few clients") + 1) as usize;
             // Who waits for a walk of its own is not read.
             let client = clients[index];
             if sides[1].must_wait(client) || rng.below(3) == 0 {
-                sides.iter_mut().for_each(|side| side.turn(None, false));
+                for side in &mut sides {
+                    side.turn(None, false);
+                }
             } else if rng.below(60) == 0 {
                 clients.swap_remove(index);
-                sides.iter_mut().for_each(|side| side.turn(Some((client, &[])), true));
+                for side in &mut sides {
+                    side.turn(Some((client, &[])), true);
+                }
             } else {
                 let operations = operations(&mut rng, step);
                 let input = Some((client, operations.as_bytes()));
-                sides.iter_mut().for_each(|side| side.turn(input, false));
+                for side in &mut sides {
+                    side.turn(input, false);
+                }
             }
             walked += usize::from(!sides[1].shard().walks.is_empty());
         }
         for client in clients {
-            sides.iter_mut().for_each(|side| side.rest());
-            sides.iter_mut().for_each(|side| side.turn(Some((client, b"PING\r\n")), false));
-            sides.iter_mut().for_each(|side| side.turn(Some((client, &[])), true));
+            for side in &mut sides {
+                side.rest();
+            }
+            for side in &mut sides {
+                side.turn(Some((client, b"PING\r\n")), false);
+            }
+            for side in &mut sides {
+                side.turn(Some((client, &[])), true);
+            }
         }
         let [plain, slow] = sides.each_mut().map(|side| {
             side.rest();
@@ -207,7 +219,9 @@ fn others_are_served_while_a_message_is_walked() {
     }
     side.turn(Some((clients[1], b"SUB one 1\r\n")), false);
     side.rest();
-    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(16));
+    for shard in &mut side.shard {
+        shard.set_visits_per_turn(16);
+    }
     side.sent.clear();
     side.turn(Some((clients[0], b"PUB all 2\r\nhi\r\n")), false);
     side.turn(Some((clients[2], b"PUB one 2\r\nho\r\n")), false);
@@ -264,7 +278,9 @@ fn a_sid_is_free_when_a_walk_owes_the_last_message() {
     let client = side.accept(2);
     let hello = b"CONNECT {\"verbose\":false}\r\nSUB all 1\r\nUNSUB 1 1\r\n";
     side.turn(Some((client, hello)), false);
-    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(16));
+    for shard in &mut side.shard {
+        shard.set_visits_per_turn(16);
+    }
     side.turn(Some((others, b"PUB all 2\r\nhi\r\n")), false);
     assert!(!side.shard().walks.is_empty());
     side.sent.clear();
@@ -303,7 +319,9 @@ fn batches_wait_for_what_batches_brought() {
     let subscriber = client_with(200, &mut side);
     let clients: Vec<ConnId> = (2..22).map(|number| side.accept(number)).collect();
     side.rest();
-    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(4));
+    for shard in &mut side.shard {
+        shard.set_visits_per_turn(4);
+    }
     for client in &clients {
         side.turn(Some((*client, b"PUB all 2\r\nhi\r\n")), false);
     }
@@ -338,12 +356,16 @@ fn batches_wait_for_what_batches_brought() {
 fn who_waits_for_its_own_walk_parks_once() {
     let mut side = Side::new(None);
     let client = client_with(200, &mut side);
-    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(4));
+    for shard in &mut side.shard {
+        shard.set_visits_per_turn(4);
+    }
     let before = side.shard().stats().parked;
     side.turn(Some((client, b"PUB all 2\r\nhi\r\nPUB all 2\r\nho\r\n")), false);
     let mut turns = 0;
     while side.shard().has_work() {
-        side.shard.iter_mut().for_each(|shard| shard.yielded = true);
+        for shard in &mut side.shard {
+            shard.yielded = true;
+        }
         side.turn(None, false);
         turns += 1;
     }
@@ -359,7 +381,9 @@ fn what_a_walk_finishes_ends_in_the_turn() {
     let client = side.accept(2);
     let hello = b"CONNECT {\"verbose\":true}\r\nSUB all 1\r\nUNSUB 1 1\r\n";
     side.turn(Some((client, hello)), false);
-    side.shard.iter_mut().for_each(|shard| shard.set_visits_per_turn(16));
+    for shard in &mut side.shard {
+        shard.set_visits_per_turn(16);
+    }
     side.turn(Some((others, b"PUB all 2\r\nhi\r\n")), false);
     if let Some(shard) = &mut side.shard {
         let waiting = shard.clients.get_mut(client.slot);
