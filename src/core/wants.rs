@@ -307,14 +307,16 @@ mod tests {
                     }
                 }
                 4 => {
-                    let shard = ShardId::new(rng.below(u32::try_from(most).unwrap()) as usize).unwrap();
+                    let shard =
+                        ShardId::new(rng.below(u32::try_from(most).unwrap()) as usize).unwrap();
                     let handle = Handle { slot, generation: Generation::default() };
                     wants.put_remote(Remote { shard, handle });
                     remotes.retain(|(known, _)| *known != shard);
                     remotes.push((shard, slot));
                 }
                 _ => {
-                    let shard = ShardId::new(rng.below(u32::try_from(most).unwrap()) as usize).unwrap();
+                    let shard =
+                        ShardId::new(rng.below(u32::try_from(most).unwrap()) as usize).unwrap();
                     wants.remove_remote(shard);
                     remotes.retain(|(known, _)| *known != shard);
                 }

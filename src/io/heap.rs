@@ -16,7 +16,8 @@ pub(crate) fn keep_some_free_memory() {
     drop(black_box(Vec::<u8>::with_capacity(KEPT / 2)));
 }
 
-const KEPT: usize = 1 << 20;
+/// What a heap may keep, in bytes.
+pub(super) const KEPT: usize = 1 << 20;
 
 #[cfg(test)]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -11,6 +11,7 @@ pub(crate) mod control;
 pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod doorkeeper;
+mod ebb;
 pub(crate) mod errno;
 pub(crate) mod exchange;
 mod fault;

@@ -11,7 +11,9 @@ use mio::{Events, Poll, Token};
 use super::clock::Clock;
 use super::desk::{Errand, Sheet};
 use super::doorkeeper::Doorkeeper;
+use super::ebb::Ebb;
 use super::exchange::{Exchange, Mail};
+use super::heap;
 use super::lobby::Lobby;
 use super::log::{Level, Line, Log};
 use super::sleep_timer::SleepTimer;
@@ -24,6 +26,7 @@ use crate::core::batch::{Batch, Lane};
 use crate::core::ids::ShardId;
 use crate::core::report::{Page, Rows};
 use crate::core::shard::{Closed, Shard, ShardSetup};
+use crate::core::stats::Stats;
 use crate::core::system_requests::{Asker, Content, SystemAnswer};
 use crate::core::time::Instant;
 use crate::core::trace::Direction;
@@ -52,6 +55,7 @@ pub(crate) struct Reactor {
     pub(super) turned_down: Vec<Asker>,
     stop_deadline_ns: u64,
     pub(super) stop: Option<Stop>,
+    pub(super) ebb: Ebb,
     pub(super) spin: Spin,
     volley: Option<Volley>,
 }
@@ -92,6 +96,7 @@ impl Reactor {
             turned_down: Vec::new(),
             stop_deadline_ns,
             stop: None,
+            ebb: Ebb::default(),
             spin: Spin::default(),
             volley: None,
         })
@@ -116,12 +121,24 @@ impl Reactor {
         loop {
             self.wait(&shard, &mut events)?;
             shard = self.turn(shard, &events);
-            self.exchange.publish(self.me, &shard.stats());
+            let stats = shard.stats();
+            self.exchange.publish(self.me, &stats);
+            self.give_memory_back(&stats);
             self.log_traces(&mut shard);
             if self.has_stopped(&shard) {
                 self.log_last_notes();
                 return Ok(());
             }
+        }
+    }
+
+    /// Gives memory back some time after much was freed.
+    fn give_memory_back(&mut self, stats: &Stats) {
+        if self.ebb.has_come(stats) {
+            self.ebb.plan(self.clock.now());
+        }
+        if self.ebb.next_due().is_some() && self.ebb.is_due(self.clock.now()) {
+            fanfare_heap::give_back(heap::KEPT);
         }
     }
 

@@ -68,10 +68,16 @@ impl Reactor {
     /// When something is due that nobody brings.
     fn next_due(&self, shard: &Shard) -> Option<Instant> {
         let stop = self.stop.map(|stop| stop.farewell_at.unwrap_or(stop.end_at));
-        [shard.poll_timeout(), self.lobby.next_deadline(), stop, self.ask_again_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            shard.poll_timeout(),
+            self.lobby.next_deadline(),
+            stop,
+            self.ask_again_at,
+            self.ebb.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Makes sure that a sleep ends when something is due. Says whether that is still to come.

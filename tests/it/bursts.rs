@@ -81,9 +81,8 @@ impl Watched {
 fn subscribe(client: &mut Connection, count: usize) {
     let numbers: Vec<usize> = (0..count).collect();
     for some in numbers.chunks(1_000) {
-        let lines: String =
-            some.iter().map(|n| format!("SUB device.{n}.commands {}\r\n", n + 1)).collect();
-        client.send(lines);
+        let line = |n: &usize| format!("SUB device.{n}.commands {}\r\n", n + 1);
+        client.send(some.iter().map(line).collect::<Vec<_>>().concat());
         client.fence("");
     }
 }
@@ -91,8 +90,8 @@ fn subscribe(client: &mut Connection, count: usize) {
 fn unsubscribe(client: &mut Connection, count: usize) {
     let numbers: Vec<usize> = (0..count).collect();
     for some in numbers.chunks(1_000) {
-        let lines: String = some.iter().map(|n| format!("UNSUB {}\r\n", n + 1)).collect();
-        client.send(lines);
+        let line = |n: &usize| format!("UNSUB {}\r\n", n + 1);
+        client.send(some.iter().map(line).collect::<Vec<_>>().concat());
         client.fence("");
     }
 }
@@ -103,7 +102,9 @@ fn crowd(broker: &Broker, count: usize) -> Vec<Connection> {
     for (n, client) in crowd.iter_mut().enumerate() {
         client.send(format!("SUB crowd.{n}.commands 1\r\n"));
     }
-    crowd.iter_mut().for_each(|client| client.fence(""));
+    for client in &mut crowd {
+        client.fence("");
+    }
     crowd
 }
 
@@ -133,11 +134,11 @@ fn a_message_to_every_client_leaves_no_memory_behind() {
     let before = watched.resident_kib();
     let mut publisher = watched.broker.client();
     for n in 0..crowd.len() {
-        publisher.send(format!("PUB crowd.{n}.commands 128\r\n{:0128}\r\n", n));
+        publisher.send(format!("PUB crowd.{n}.commands 128\r\n{n:0128}\r\n"));
     }
     publisher.fence("");
     for (n, client) in crowd.iter_mut().enumerate() {
-        client.fence(format!("MSG crowd.{n}.commands 1 128\r\n{:0128}\r\n", n));
+        client.fence(format!("MSG crowd.{n}.commands 1 128\r\n{n:0128}\r\n"));
     }
     watched.returns_to(before, "a message to each");
 }

@@ -27,13 +27,13 @@ fn main() {
     match name.as_deref() {
         None => all().for_each(report),
         Some("list") => all().for_each(|scenario| println!("{}", scenario.name)),
-        Some(name) => match all().find(|scenario| scenario.name == name) {
-            Some(scenario) => report(scenario),
-            None => {
+        Some(name) => {
+            let Some(scenario) = all().find(|scenario| scenario.name == name) else {
                 println!("there is no scenario {name}; `micro list` names all");
                 std::process::exit(2);
-            }
-        },
+            };
+            report(scenario);
+        }
     }
 }
 

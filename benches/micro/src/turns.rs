@@ -3,6 +3,8 @@
 //! Absent: sockets and the kernel. Units are messages delivered (published, where nobody
 //! subscribes), requests, subscriptions or connections, as each scenario's name says.
 
+use std::fmt::Write as _;
+
 use fanfare::core::ids::ConnId;
 
 use crate::codec::{publish, publish_with_headers, read_of};
@@ -108,7 +110,7 @@ fn match_overlapping() -> u64 {
     lines.push_str("SUB a.*.> 12\r\nSUB *.*.> 13\r\nSUB *.> 14\r\nSUB a.b.c.> 15\r\n");
     for n in 0..8 {
         let [a, b, c] = [tokens[0][n & 1], tokens[1][n >> 1 & 1], tokens[2][n >> 2]];
-        lines.push_str(&format!("SUB {a}.{b}.{c}.* {n}\r\n"));
+        let _ = write!(lines, "SUB {a}.{b}.{c}.* {n}\r\n");
     }
     world.connect(0, &lines);
     let publisher = world.connect(0, "");
@@ -180,8 +182,11 @@ fn ping_turn() -> u64 {
 fn subscriptions(shards: usize) -> u64 {
     let mut world = World::new(shards);
     let client = world.connect(0, "");
-    let sub: String = (0..100).map(|n| format!("SUB device.{n}.commands {n}\r\n")).collect();
-    let unsub: String = (0..100).map(|n| format!("UNSUB {n}\r\n")).collect();
+    let (mut sub, mut unsub) = (String::new(), String::new());
+    for n in 0..100 {
+        let _ = write!(sub, "SUB device.{n}.commands {n}\r\n");
+        let _ = write!(unsub, "UNSUB {n}\r\n");
+    }
     repeat(ROUNDS, || {
         world.send(0, client, sub.as_bytes());
         world.send(0, client, unsub.as_bytes());

@@ -147,7 +147,8 @@ fn a_shard_that_walks_sends_what_one_sends_that_does_not() {
     let mut walked = 0;
     for seed in 0..30 {
         let mut rng = Rng::new(seed);
-        let mut sides = [Side::new(None), Side::new(Some(1 + usize::try_from(seed % 9).expect("small")))];
+        let mut sides =
+            [Side::new(None), Side::new(Some(1 + usize::try_from(seed % 9).expect("small")))];
         let mut clients: Vec<ConnId> = Vec::new();
         for step in 0..1_500u32 {
             if clients.len() < 60 && rng.below(6) == 0 {
@@ -219,7 +220,7 @@ fn others_are_served_while_a_message_is_walked() {
     }
     side.turn(Some((clients[1], b"SUB one 1\r\n")), false);
     side.rest();
-    for shard in &mut side.shard {
+    if let Some(shard) = &mut side.shard {
         shard.set_visits_per_turn(16);
     }
     side.sent.clear();
@@ -278,7 +279,7 @@ fn a_sid_is_free_when_a_walk_owes_the_last_message() {
     let client = side.accept(2);
     let hello = b"CONNECT {\"verbose\":false}\r\nSUB all 1\r\nUNSUB 1 1\r\n";
     side.turn(Some((client, hello)), false);
-    for shard in &mut side.shard {
+    if let Some(shard) = &mut side.shard {
         shard.set_visits_per_turn(16);
     }
     side.turn(Some((others, b"PUB all 2\r\nhi\r\n")), false);
@@ -319,7 +320,7 @@ fn batches_wait_for_what_batches_brought() {
     let subscriber = client_with(200, &mut side);
     let clients: Vec<ConnId> = (2..22).map(|number| side.accept(number)).collect();
     side.rest();
-    for shard in &mut side.shard {
+    if let Some(shard) = &mut side.shard {
         shard.set_visits_per_turn(4);
     }
     for client in &clients {
@@ -356,14 +357,14 @@ fn batches_wait_for_what_batches_brought() {
 fn who_waits_for_its_own_walk_parks_once() {
     let mut side = Side::new(None);
     let client = client_with(200, &mut side);
-    for shard in &mut side.shard {
+    if let Some(shard) = &mut side.shard {
         shard.set_visits_per_turn(4);
     }
     let before = side.shard().stats().parked;
     side.turn(Some((client, b"PUB all 2\r\nhi\r\nPUB all 2\r\nho\r\n")), false);
     let mut turns = 0;
     while side.shard().has_work() {
-        for shard in &mut side.shard {
+        if let Some(shard) = &mut side.shard {
             shard.yielded = true;
         }
         side.turn(None, false);
@@ -381,7 +382,7 @@ fn what_a_walk_finishes_ends_in_the_turn() {
     let client = side.accept(2);
     let hello = b"CONNECT {\"verbose\":true}\r\nSUB all 1\r\nUNSUB 1 1\r\n";
     side.turn(Some((client, hello)), false);
-    for shard in &mut side.shard {
+    if let Some(shard) = &mut side.shard {
         shard.set_visits_per_turn(16);
     }
     side.turn(Some((others, b"PUB all 2\r\nhi\r\n")), false);
